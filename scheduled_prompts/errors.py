@@ -1,0 +1,77 @@
+"""Every error this package raises on purpose.
+
+One base class, few kinds. Each kind has a stable `code` (for programs) and an `exit_code` (for shells); each
+instance says what was wrong, with which value, and, in `hint`, what would have been right.
+"""
+
+from __future__ import annotations
+
+
+class ScheduledPromptsError(Exception):
+    """Base of all errors raised by this package on purpose."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(ScheduledPromptsError):
+    """A value was refused before anything was written."""
+
+    code = "invalid_input"
+    exit_code = 2
+
+
+class InvalidSchedule(InvalidInput):
+    """A schedule that is not understood, can never occur, or lies in the past."""
+
+    code = "invalid_schedule"
+
+
+class UnknownTimezone(InvalidInput):
+    """A zone name that the IANA database does not hold."""
+
+    code = "unknown_timezone"
+
+
+class InvalidConfig(InvalidInput):
+    """A setting or a configuration file that cannot be used."""
+
+    code = "invalid_config"
+
+
+class NotFound(ScheduledPromptsError):
+    """No prompt (or fire) goes by that id, prefix or suffix."""
+
+    code = "not_found"
+    exit_code = 3
+
+
+class Conflict(ScheduledPromptsError):
+    """The record is not in a state in which this can be done."""
+
+    code = "conflict"
+    exit_code = 4
+
+
+class VersionConflict(Conflict):
+    """The record was changed since it was read."""
+
+    code = "version_conflict"
+
+
+class StoreUnreachable(ScheduledPromptsError):
+    """The store did not answer in time. Whether the last write took effect is unknown."""
+
+    code = "store_unreachable"
+    exit_code = 5
+
+
+class StoreUnusable(ScheduledPromptsError):
+    """The store answers, but cannot be used: a newer schema, other shards, no permission, no space, no server binary."""
+
+    code = "store_unusable"
