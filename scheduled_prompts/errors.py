@@ -72,6 +72,7 @@ class StoreUnreachable(ScheduledPromptsError):
 
 
 class StoreUnusable(ScheduledPromptsError):
-    """The store answers, but cannot be used: a newer schema, other shards, no permission, no space, no server binary."""
+    """The store answers, but cannot be used: a newer schema, other shards, no permission, no space, no server
+    binary."""
 
     code = "store_unusable"

@@ -1,0 +1,90 @@
+"""Prompts that fire on time, once, whatever crashes.
+
+These are the public names; everything else may change. They are resolved when they are first used: importing the
+package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scheduled_prompts.engine.daemon import Daemon
+    from scheduled_prompts.errors import (
+        Conflict,
+        InvalidConfig,
+        InvalidInput,
+        InvalidSchedule,
+        NotFound,
+        ScheduledPromptsError,
+        StoreUnreachable,
+        StoreUnusable,
+        UnknownTimezone,
+        VersionConflict,
+    )
+    from scheduled_prompts.fire import Fire, FireStatus, Result
+    from scheduled_prompts.hosting import (
+        cleanup_expired_prompts,
+        hydrate_scheduled_prompts,
+        set_bot_runner,
+        tick_scheduled_prompts,
+    )
+    from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+    from scheduled_prompts.runners.contract import Permanent, Retry, Runner
+    from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
+    from scheduled_prompts.scheduler import Scheduler
+    from scheduled_prompts.settings import EngineSettings
+    from scheduled_prompts.store import Store
+    from scheduled_prompts.version import VERSION as __version__
+
+_HOMES = {
+    "Conflict": "errors",
+    "Cron": "schedule",
+    "Daemon": "engine.daemon",
+    "Definition": "prompt",
+    "EngineSettings": "settings",
+    "Fire": "fire",
+    "FireStatus": "fire",
+    "Interval": "schedule",
+    "InvalidConfig": "errors",
+    "InvalidInput": "errors",
+    "InvalidSchedule": "errors",
+    "NotFound": "errors",
+    "Once": "schedule",
+    "Permanent": "runners.contract",
+    "PromptStatus": "prompt",
+    "RandomWindow": "schedule",
+    "Result": "fire",
+    "Retry": "runners.contract",
+    "Runner": "runners.contract",
+    "Schedule": "schedule",
+    "ScheduledPrompt": "prompt",
+    "ScheduledPromptsError": "errors",
+    "Scheduler": "scheduler",
+    "Store": "store",
+    "StoreUnreachable": "errors",
+    "StoreUnusable": "errors",
+    "UnknownTimezone": "errors",
+    "VersionConflict": "errors",
+    "cleanup_expired_prompts": "hosting",
+    "hydrate_scheduled_prompts": "hosting",
+    "set_bot_runner": "hosting",
+    "tick_scheduled_prompts": "hosting",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from scheduled_prompts.version import VERSION
+
+        return VERSION
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

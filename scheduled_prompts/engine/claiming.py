@@ -1,0 +1,154 @@
+"""From a due prompt to a queued fire: read, decide, claim. Timers, watch and sweep all come here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from scheduled_prompts.clock import Clock
+from scheduled_prompts.engine.due import CLAIMABLE, claim_of
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ClaimItem, Serves, Unreadable
+
+log = structlog.get_logger()
+
+BATCH = 500
+PASS_OVER_MS = 10_000
+SHALLOW = 1_000
+
+
+class Claimer:
+    """Claims what it is given, in batches.
+
+    The due index is the backlog: while the ready queue is deep (`room` says how many more fires it may get), nothing is
+    claimed, so that what waits is still subject to edits, and to other daemons.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        timers: Timers,
+        membership: Membership,
+        serves: Serves,
+        *,
+        room: Callable[[], int],
+        claimed: Callable[[int], None],
+        horizon_ms: int,
+    ) -> None:
+        self._store = store
+        self._clock: Clock = store.clock
+        self._timers = timers
+        self._membership = membership
+        self._serves = serves
+        self._room = room
+        self._claimed = claimed
+        self._horizon_ms = horizon_ms
+        self._wanted: dict[str, int] = {}
+        self._passed_over: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self.won = 0
+        self.lost = 0
+        """Claims that somebody else had made already: the price of having no leader."""
+
+    def want(self, prompt_id: str, due: int) -> None:
+        """Claim it soon. Not before a prompt that cannot be claimed here was left alone for a while."""
+        if self._passed_over.get(prompt_id, 0) > self._clock.now():
+            return
+        self._wanted[prompt_id] = due
+        self._wake.set()
+
+    def forget(self, prompt_id: str) -> None:
+        """It was cancelled."""
+        self._wanted.pop(prompt_id, None)
+
+    def reconsider(self, prompt_id: str) -> None:
+        """It was changed: what was passed over may be claimed now."""
+        self._passed_over.pop(prompt_id, None)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._wanted) and self._room() > 0
+
+    def room_was_made(self) -> None:
+        if self._wanted:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Claim what is wanted, for ever. Raises what the store raises; what is wanted stays wanted."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while await self.claim_some():
+                pass
+
+    async def claim_some(self) -> int:
+        """Claim one batch of what is wanted, first due first. Returns how many were looked at."""
+        room = min(self._room(), BATCH)
+        if room <= 0 or not self._wanted:
+            return 0
+        batch = (
+            sorted(self._wanted, key=self._wanted.__getitem__)[:room]
+            if len(self._wanted) > room
+            else list(self._wanted)
+        )
+        prompts = await self._store.read_prompts(batch)
+        items: list[ClaimItem] = []
+        claimable: list[ScheduledPrompt] = []
+        now = self._clock.now()
+        for prompt_id, prompt in zip(batch, prompts, strict=True):
+            item = self._decide(prompt_id, prompt, now)
+            if item is not None and isinstance(prompt, ScheduledPrompt):
+                items.append(item)
+                claimable.append(prompt)
+        answers = await self._store.claim(items) if items else []
+        for prompt_id in batch:
+            self._wanted.pop(prompt_id, None)
+        won = 0
+        for prompt, item, answer in zip(claimable, items, answers, strict=True):
+            if answer == "claimed":
+                won += 1
+                if not item["announce"]:
+                    self._arm_next(prompt.id, item["next_at"])
+        self.won += won
+        self.lost += len(answers) - won
+        if won:
+            self._claimed(won)
+        return len(batch)
+
+    def _decide(self, prompt_id: str, prompt: ScheduledPrompt | Unreadable | None, now: int) -> ClaimItem | None:
+        if prompt is None:
+            return None
+        if isinstance(prompt, Unreadable):
+            if not prompt.newer:
+                log.error("prompt_unreadable", prompt=prompt_id, error=prompt.error)
+            self._pass_over(prompt_id, now)
+            return None
+        if not self._serves.includes(prompt.platform, prompt.runner):
+            self._pass_over(prompt_id, now)
+            return None
+        try:
+            item = claim_of(prompt, now, now + LONGEST_LEAD_MS)
+        except Exception as error:  # one prompt that cannot be computed stops no other
+            log.error("prompt_not_computable", prompt=prompt_id, error=f"{type(error).__name__}: {error}")
+            self._pass_over(prompt_id, now)
+            return None
+        if item is None:
+            if prompt.next_at is not None and prompt.status in CLAIMABLE:
+                self._arm_next(prompt_id, str(prompt.next_at))  # it was moved to later
+            return None
+        item["announce"] = self._membership.rank(prompt_id, prompt.platform) > 0
+        return item
+
+    def _pass_over(self, prompt_id: str, now: int) -> None:
+        if len(self._passed_over) > 10_000:
+            self._passed_over = {i: until for i, until in self._passed_over.items() if until > now}
+        self._passed_over[prompt_id] = now + PASS_OVER_MS
+
+    def _arm_next(self, prompt_id: str, next_at: str) -> None:
+        if next_at and int(next_at) <= self._clock.now() + self._horizon_ms:
+            self._timers.arm(prompt_id, int(next_at))

@@ -1,0 +1,238 @@
+"""The daemon: all that fires prompts, in one task group.
+
+It follows the order of a fire's life: timers, watch and sweep find what is due; the claimer makes fires of it; the
+worker takes and runs them. Where the store is away, each part waits and goes on when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Self
+
+import structlog
+from redis.asyncio import Redis
+
+from scheduled_prompts.clock import Clock
+from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.retention import cleanup
+from scheduled_prompts.engine.rules import apply_new_rules
+from scheduled_prompts.engine.sweep import sweep
+from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.engine.watch import Watch
+from scheduled_prompts.engine.worker import Worker
+from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.runners.python import as_runner
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
+from scheduled_prompts.version import VERSION
+
+log = structlog.get_logger()
+
+STORE_PAUSE = 1.0
+LAST_WORDS = 6.0
+"""How long a stopping daemon waits, in seconds, for cancelled runners to tidy up, and then for the store to take the
+ends."""
+
+
+class Daemon:
+    """One daemon on one store.
+
+    `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `runners`: by
+    name, an object with `async run(fire)`, or a function (async or not) that takes the fire; `*` serves every name
+    that has no other. Run it with `await daemon.run()`, or as an async context manager beside your own tasks.
+    """
+
+    def __init__(
+        self,
+        where: str | Redis | Store = "embedded:",
+        *,
+        runners: Mapping[str, Any],
+        settings: EngineSettings | None = None,
+        namespace: str = "sp",
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or EngineSettings()
+        self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
+        self._owns_store = not isinstance(where, Store)
+        self._clock = self.store.clock
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{self._clock.random.getrandbits(32):08x}"
+        self._runners = {name: as_runner(runner) for name, runner in runners.items()}
+        self.serves = Serves(self.settings.platforms or (ALL,), tuple(sorted(self._runners)))
+        self._horizon_ms = round(2 * self.settings.sweep_period * 1000)
+        self._membership = Membership(self._info())
+        self.timers = Timers(self._clock, self._ring)
+        self.worker = Worker(self.store, self._runners, self.settings, self.id, self.serves)
+        self.claimer = Claimer(
+            self.store,
+            self.timers,
+            self._membership,
+            self.serves,
+            room=self.worker.room,
+            claimed=self.worker.ready_changed,
+            horizon_ms=self._horizon_ms,
+        )
+        self.worker.room_was_made = self.claimer.room_was_made
+        self._watch = Watch(self.store, self.claimer, self.worker, self._membership, self.serves, self.settings)
+        self._stop_asked = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._sweep_now = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+        """Set when the daemon is fully up: subscribed, hydrated, looking."""
+
+    def _info(self, running: int = 0) -> DaemonInfo:
+        return DaemonInfo(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=VERSION,
+            platforms=self.serves.platforms,
+            runners=self.serves.runners,
+            slots=self.settings.slots,
+            running=running,
+            started_at=0,
+        )
+
+    # Life
+
+    def stop(self) -> None:
+        """Ask for a graceful stop; a second time: now."""
+        if self._stop_asked.is_set():
+            self._hurry.set()
+        self._stop_asked.set()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.run())
+        ready = asyncio.ensure_future(self.ready.wait())
+        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            ready.cancel()
+            await self._task
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self.stop()
+        await self._task
+
+    async def run(self) -> None:
+        """Serve until `stop` is called. Raises StoreUnreachable or StoreUnusable where the store cannot be opened."""
+        if self._owns_store:
+            await self.store.open()
+        try:
+            await self._beat()
+            await self._watch.begin_contact()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part) for part in self._parts()]
+                await self._stop_asked.wait()
+                self.timers.clear()
+                await self.worker.stop(self.settings.drain, hurry=self._hurry, grace=LAST_WORDS)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self.timers.clear()
+            with contextlib.suppress(StoreUnreachable, StoreUnusable):
+                async with asyncio.timeout(LAST_WORDS):
+                    await self.store.heartbeat(self.id, "")
+            if self._owns_store:
+                await self.store.close()
+
+    def _parts(self) -> list[Any]:
+        settings = self.settings
+        return [
+            self.worker.run(),
+            self._patiently(self.claimer.run),
+            self._patiently(self._listen),
+            self._every(settings.watch_period, self._look),
+            self._every(settings.heartbeat_period, self._beat),
+            self._sweep_for_ever(),
+            self._every(settings.cleanup_period, self._clean_up, first=settings.cleanup_period),
+        ]
+
+    async def _every(self, period: float, action: Callable[[], Awaitable[object]], first: float = 0.0) -> None:
+        """Act every `period` seconds; after a failure of the store, somewhat later."""
+        await self._clock.sleep(first or period)
+        while True:
+            await self._once(action)
+            await self._clock.sleep(period)
+
+    async def _patiently(self, action: Callable[[], Awaitable[object]]) -> None:
+        """Act for ever: begin again when the store is back."""
+        while True:
+            await self._once(action)
+
+    async def _once(self, action: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await action()
+        except (StoreUnreachable, StoreUnusable) as error:
+            log.warning("store_away", part=action.__name__.lstrip("_"), error=error.message)
+            await self._clock.sleep(STORE_PAUSE)
+
+    # Parts
+
+    def _ring(self, prompt_id: str, due: int) -> None:
+        self.claimer.want(prompt_id, due)
+
+    async def _look(self) -> None:
+        if self._clock.stepped():
+            await self.store.measure_clock()
+            self.timers.look_again()
+            self._sweep_now.set()
+        await self._watch.look()
+
+    async def _beat(self) -> None:
+        info = self._info(self.worker.running).model_dump_json()
+        alive = [DaemonInfo.model_validate_json(text) for _, text in await self.store.heartbeat(self.id, info)]
+        if self._membership.hear(alive):
+            log.info("daemons_changed", alive=len(alive))
+            self._sweep_now.set()
+
+    async def _sweep_for_ever(self) -> None:
+        await self._once(lambda: apply_new_rules(self.store))
+        while True:
+            self._sweep_now.clear()
+            await self._once(self._sweep)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.sweep_period):
+                    await self._sweep_now.wait()
+
+    async def _sweep(self) -> None:
+        await self.store.measure_clock()
+        self.timers.look_again()
+        await sweep(self.store, self.timers, self.claimer, self._membership, self.serves, horizon_ms=self._horizon_ms)
+        self.ready.set()
+
+    async def _clean_up(self) -> None:
+        purged = await cleanup(self.store, self.settings.retention_days)
+        if purged.prompts or purged.fires:
+            log.info("cleaned_up", prompts=purged.prompts, fires=purged.fires)
+
+    async def _listen(self) -> None:
+        """Hear of changes as they happen. What is missed meanwhile, the sweep finds."""
+        async for change in self.store.changes():
+            kind = change.get("type")
+            if kind is None:
+                self._sweep_now.set()
+            elif kind == "armed":
+                self._armed(change["prompt"], change["platform"], int(change["due"]))
+            elif kind == "cancelled":
+                self.timers.disarm(change["prompt"])
+                self.claimer.forget(change["prompt"])
+            elif kind == "ready":
+                self.worker.wake()
+            elif kind == "stop":
+                self.worker.stop_fire(change["fire"])
+
+    def _armed(self, prompt_id: str, platform: str, due: int) -> None:
+        self.claimer.reconsider(prompt_id)
+        near = due <= self._clock.now() + self._horizon_ms
+        if near and self.serves.has_platform(platform) and self._membership.rank(prompt_id, platform) == 0:
+            self.timers.arm(prompt_id, due)
+        else:
+            self.timers.disarm(prompt_id)

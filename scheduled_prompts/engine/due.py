@@ -1,0 +1,46 @@
+"""What a claim decides: which occurrence fires, which were missed, and what is next. Pure."""
+
+from __future__ import annotations
+
+from scheduled_prompts import ids
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule import latest_between
+from scheduled_prompts.scheduler import claim_item, due_at, next_occurrence
+from scheduled_prompts.store.records import ClaimItem
+
+CLAIMABLE = (PromptStatus.SCHEDULED, PromptStatus.ACTIVE)
+
+
+def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | None:
+    """The claim of what is due by `horizon` (ms UTC; `now` plus the lead), or None where nothing is.
+
+    Of several occurrences that have passed by `now` the latest fires; those before it are one missed range.
+    """
+    first, due = prompt.next_nominal, prompt.next_at
+    if prompt.status not in CLAIMABLE or first is None or due is None or due > horizon:
+        return None
+    nominal = _latest_due(prompt, first, now)
+    if nominal != first:
+        due = due_at(prompt, nominal)
+    following = next_occurrence(prompt, nominal)
+    item = claim_item(prompt, ids.scheduled_fire_id(prompt.id, nominal), "schedule", nominal=nominal, due=due)
+    if following is None:
+        item["next_status"] = PromptStatus.EXECUTED
+    else:
+        item["next_nominal"], item["next_at"] = str(following.nominal), str(following.due)
+    if nominal != first:
+        item["missed_from"], item["missed_until"] = str(first), str(nominal)
+    return item
+
+
+def _latest_due(prompt: ScheduledPrompt, first: int, now: int) -> int:
+    """The latest nominal time from `first` on whose due time has come; `first` itself where none is later."""
+    until = now
+    while True:
+        latest = latest_between(prompt.schedule, first, until, timezone=prompt.timezone, seed=prompt.id)
+        if latest is None:
+            return first
+        if due_at(prompt, latest) <= now:
+            return latest
+        # Its jitter has not run out. The one before is due before this one's nominal time, so this ends.
+        until = latest - 1

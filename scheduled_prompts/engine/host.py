@@ -1,0 +1,123 @@
+"""The engine inside a host's own loop: no task of it lives longer than there is work.
+
+Timers ring in the host's loop; what they ring for is done by a pump, a task group that claims, takes, runs and settles
+until nothing is left in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.rules import apply_new_rules
+from scheduled_prompts.engine.sweep import sweep
+from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.engine.watch import Watch
+from scheduled_prompts.engine.worker import Worker
+from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.runners.python import as_runner
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
+from scheduled_prompts.version import VERSION
+
+log = structlog.get_logger()
+
+TICK_PATIENCE = 30.0
+IDLE_CHECK = 0.05
+EVERYTHING = Serves((ALL,), (ALL,))
+
+
+class HostEngine:
+    """One client's engine. `runner` does the work of every prompt."""
+
+    def __init__(self, client: Redis, store: Store, runner: Any) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._store = store
+        settings = EngineSettings()
+        own = DaemonInfo(
+            id=f"host-{socket.gethostname()}-{os.getpid()}-{store.clock.random.getrandbits(32):08x}",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=VERSION,
+            platforms=EVERYTHING.platforms,
+            runners=EVERYTHING.runners,
+            slots=settings.slots,
+            started_at=store.clock.now(),
+        )
+        self._horizon_ms = round(2 * settings.sweep_period * 1000)
+        membership = Membership(own)
+        self._membership = membership
+        self._timers = Timers(store.clock, self._ring)
+        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING)
+        self._claimer = Claimer(
+            store,
+            self._timers,
+            membership,
+            EVERYTHING,
+            room=self._worker.room,
+            claimed=self._worker.ready_changed,
+            horizon_ms=self._horizon_ms,
+        )
+        self._worker.room_was_made = self._claimer.room_was_made
+        self._watch = Watch(store, self._claimer, self._worker, membership, EVERYTHING, settings)
+        self._pump: asyncio.Task[None] | None = None
+
+    def belongs_to(self, client: Redis, loop: asyncio.AbstractEventLoop) -> bool:
+        return self._client is client and self._loop is loop
+
+    async def tick(self) -> None:
+        """Sweep, and wait until what is due has ended, 30 s at most: what runs longer goes on in the host's loop."""
+        await apply_new_rules(self._store)
+        await self._store.measure_clock()
+        self._timers.look_again()
+        await self._sweep(EVERYTHING, None)
+        await self._watch.look()
+        pump = self._start_pump()
+        await asyncio.wait({pump}, timeout=TICK_PATIENCE)
+        if pump.done():
+            pump.result()
+
+    async def hydrate(self, platforms: tuple[str, ...], limit: int) -> int:
+        """Arm what is due soon on these platforms. Returns how many prompts."""
+        await self._store.measure_clock()
+        return await self._sweep(Serves(platforms, (ALL,)), limit)
+
+    async def _sweep(self, serves: Serves, limit: int | None) -> int:
+        return await sweep(
+            self._store,
+            self._timers,
+            self._claimer,
+            self._membership,
+            serves,
+            horizon_ms=self._horizon_ms,
+            limit=limit,
+        )
+
+    def _ring(self, prompt_id: str, due: int) -> None:
+        self._claimer.want(prompt_id, due)
+        self._start_pump()
+
+    def _start_pump(self) -> asyncio.Task[None]:
+        if self._pump is None or self._pump.done():
+            self._pump = self._loop.create_task(self._run_until_idle())
+        return self._pump
+
+    async def _run_until_idle(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [group.create_task(self._claimer.run()), group.create_task(self._worker.run())]
+                while self._claimer.busy or self._worker.busy:
+                    await self._store.clock.sleep(IDLE_CHECK)
+                for part in parts:
+                    part.cancel()
+        except* (StoreUnreachable, StoreUnusable) as errors:
+            log.error("host_engine_stopped", error=str(errors.exceptions[0]), hint="the next tick goes on")

@@ -1,0 +1,58 @@
+"""Deleting what has been over for long: ended prompts, and old fires of living ones."""
+
+from __future__ import annotations
+
+import structlog
+
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import Purged, Unreadable
+
+log = structlog.get_logger()
+
+DAY_MS = 86_400_000
+PAGE = 500
+VISITED = (PromptStatus.EXECUTED, PromptStatus.CANCELLED, PromptStatus.ACTIVE, PromptStatus.PAUSED)
+"""Prompts that are still to fire for the first time have nothing to delete."""
+
+
+async def cleanup(store: Store, days: float) -> Purged:
+    """Delete what ended more than `days` ago. Retention counts from when a prompt ended, or from when it was created
+    where that is unknown; one with neither is logged and left, and so is one that cannot be read."""
+    before = store.clock.now() - round(days * DAY_MS)
+    prompts = fires = 0
+    undated: list[str] = []
+    for status in VISITED:
+        for page in await _pages(store, status):
+            readable: list[ScheduledPrompt] = []
+            for prompt in await store.read_prompts(page):
+                if isinstance(prompt, ScheduledPrompt):
+                    readable.append(prompt)
+                elif isinstance(prompt, Unreadable):
+                    log.warning("prompt_not_cleaned_up", prompt=prompt.id, error=prompt.error)
+            if not readable:
+                continue
+            purged = await store.purge(readable, before)
+            prompts += purged.prompts
+            fires += purged.fires
+            undated += purged.undated
+    for prompt_id in undated:
+        log.warning(
+            "prompt_without_dates",
+            prompt=prompt_id,
+            hint="neither ended_at nor created_at is known; it is kept",
+        )
+    return Purged(prompts, fires, undated)
+
+
+async def _pages(store: Store, status: PromptStatus) -> list[list[str]]:
+    """All ids of a status, before any is deleted: what is deleted would move the pages."""
+    pages: list[list[str]] = []
+    while True:
+        rows = await store.ids_by_creation(
+            index=("status", status), offset=len(pages) * PAGE, count=PAGE, oldest_first=True
+        )
+        if rows:
+            pages.append([prompt_id for prompt_id, _ in rows])
+        if len(rows) < PAGE:
+            return pages

@@ -1,0 +1,49 @@
+"""When the zones' rules changed since the stored "next" times were computed, they are computed again, once."""
+
+from __future__ import annotations
+
+import structlog
+
+from scheduled_prompts.engine.due import CLAIMABLE
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule import rules_version
+from scheduled_prompts.scheduler import next_occurrence
+from scheduled_prompts.store import Store
+
+log = structlog.get_logger()
+
+PAGE = 500
+
+
+async def apply_new_rules(store: Store) -> int:
+    """Compute again what is next, if this machine's tzdata or croniter is another than the store's. Returns how many
+    prompts moved."""
+    current = rules_version()
+    stored = await store.rules()
+    if stored == current:
+        return 0
+    moved = 0
+    for status in CLAIMABLE:
+        offset = 0
+        while rows := await store.ids_by_creation(
+            index=("status", status), offset=offset, count=PAGE, oldest_first=True
+        ):
+            for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
+                if isinstance(prompt, ScheduledPrompt) and await _retime(store, prompt):
+                    moved += 1
+            offset += len(rows)
+    await store.set_rules(current)
+    log.info("zone_rules_changed", before=stored, now=current, moved=moved)
+    return moved
+
+
+async def _retime(store: Store, prompt: ScheduledPrompt) -> bool:
+    after = prompt.last_nominal if prompt.last_nominal is not None else prompt.created_at
+    try:
+        following = next_occurrence(prompt, after)
+    except Exception as error:  # one prompt that cannot be computed stops no other
+        log.error("prompt_not_computable", prompt=prompt.id, error=f"{type(error).__name__}: {error}")
+        return False
+    if following is None or (following.nominal, following.due) == (prompt.next_nominal, prompt.next_at):
+        return False
+    return await store.retime(prompt, following.nominal, following.due)

@@ -1,0 +1,60 @@
+"""The pass over what is due: arm what is near, claim what is overdue. At start it is called hydration."""
+
+from __future__ import annotations
+
+from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import Serves
+
+PAGE = 500
+
+
+async def sweep(
+    store: Store,
+    timers: Timers,
+    claimer: Claimer,
+    membership: Membership,
+    serves: Serves,
+    *,
+    horizon_ms: int,
+    limit: int | None = None,
+) -> int:
+    """Arm what is due within `horizon_ms` and hand what is overdue to the claimer, page by page. Of prompts that are
+    another daemon's only those are taken that this one's turn has come for. Returns how many were armed or handed on.
+
+    It reads what is due soon, not what exists, so a start is cheap however much is stored.
+    """
+    seen = 0
+    for platform in await store.platforms():
+        if not serves.has_platform(platform):
+            continue
+        offset = 0
+        while limit is None or seen < limit:
+            now = store.clock.now()
+            page = await store.due_page(
+                platform, now + horizon_ms, offset, min(PAGE, (limit or PAGE) - (seen if limit else 0))
+            )
+            for prompt_id, due in page:
+                rank = membership.rank(prompt_id, platform)
+                if rank == 0:
+                    timers.arm(prompt_id, due)
+                elif now - due > patience_ms(rank):
+                    claimer.want(prompt_id, due)
+                else:
+                    timers.disarm(prompt_id)
+                    continue
+                seen += 1
+            offset += len(page)
+            if len(page) < PAGE:
+                break
+    return seen
+
+
+OVERDUE_MS = 250
+
+
+def patience_ms(rank: int) -> int:
+    """How long overdue a prompt must be before the daemon of this rank takes it from those before it."""
+    return OVERDUE_MS * rank

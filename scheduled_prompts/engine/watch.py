@@ -1,0 +1,87 @@
+"""Four times a second: what did somebody leave lying? Overdue prompts, due retries, expired leases, ready fires."""
+
+from __future__ import annotations
+
+import structlog
+
+from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.sweep import OVERDUE_MS, patience_ms
+from scheduled_prompts.engine.worker import Worker
+from scheduled_prompts.ids import prompt_of
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ALL, Serves
+
+log = structlog.get_logger()
+
+
+class Contact:
+    """How long this daemon has been in unbroken contact with one and the same run of the server.
+
+    Leases that expired while nobody could renew them prove nothing: a daemon reaps only after one lease of contact.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._run: str | None = None
+        self._failures = -1
+        self._since = 0
+
+    async def lasts(self, lease_ms: int) -> bool:
+        """Whether contact has lasted for a lease."""
+        now = self._store.clock.now()
+        if self._failures != self._store.transport.failures:
+            self._failures = self._store.transport.failures
+            self._since = now
+            self._run = None
+        if self._run is None:
+            self._run = await self._store.server_run()
+        if now - self._since < lease_ms:
+            return False
+        run = await self._store.server_run()
+        if run != self._run or self._failures != self._store.transport.failures:
+            self._run, self._since = run, now
+            return False
+        return True
+
+
+class Watch:
+    def __init__(
+        self,
+        store: Store,
+        claimer: Claimer,
+        worker: Worker,
+        membership: Membership,
+        serves: Serves,
+        settings: EngineSettings,
+    ) -> None:
+        self._store = store
+        self._claimer = claimer
+        self._worker = worker
+        self._membership = membership
+        self._serves = serves
+        self._settings = settings
+        self._contact = Contact(store)
+
+    async def begin_contact(self) -> None:
+        await self._contact.lasts(self._settings.lease_ms)
+
+    async def look(self) -> None:
+        """One look, and what follows from it."""
+        now = self._store.clock.now()
+        seen = await self._store.look(overdue=now - OVERDUE_MS, serves=self._serves)
+        for prompt_id, due in seen.overdue:
+            if now - due > patience_ms(self._membership.rank(prompt_id, ALL)):
+                self._claimer.want(prompt_id, due)
+        self._worker.ready_counted(seen.ready)
+        retry_due = seen.first_retry is not None and seen.first_retry <= now
+        lease_over = seen.first_lease is not None and seen.first_lease <= now
+        reap_leases = lease_over and await self._contact.lasts(self._settings.lease_ms)
+        if retry_due or reap_leases:
+            await self._reap(leases=reap_leases)
+
+    async def _reap(self, *, leases: bool) -> None:
+        for fire_id, outcome in await self._store.reap(leases=leases, max_crashes=self._settings.max_crashes):
+            if outcome != "retried":
+                log.warning("lease_expired", fire=fire_id, prompt=prompt_of(fire_id), outcome=outcome)

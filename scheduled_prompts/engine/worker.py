@@ -1,0 +1,296 @@
+"""Takes ready fires, runs each in its own task, and settles what came of it.
+
+What is taken is in hand: it is leased, it may be taken a moment before it is due, and it starts from memory when it
+is. A fire's slot is free when its runner has ended; its lease is held until its end is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from scheduled_prompts.clock import Clock
+from scheduled_prompts.engine.attempt import Attempt, Stop
+from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.fire import FireStatus
+from scheduled_prompts.runners.contract import Runner
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ALL, Serves, SettleItem
+
+log = structlog.get_logger()
+
+BATCH = 500
+MARK_STARTED_AFTER_MS = 1_000
+TICK = 1.0
+SETTLE_PAUSE = 1.0
+
+
+class Worker:
+    """The slots of one daemon. `runners` by name; `*` for all that have no other."""
+
+    def __init__(
+        self,
+        store: Store,
+        runners: Mapping[str, Runner],
+        settings: EngineSettings,
+        daemon_id: str,
+        serves: Serves,
+    ) -> None:
+        self._store = store
+        self._clock: Clock = store.clock
+        self._runners = runners
+        self._settings = settings
+        self._daemon_id = daemon_id
+        self._serves = serves
+        self._held: dict[str, Attempt] = {}
+        """By fire id: what is leased and not yet settled."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended: list[tuple[Attempt, SettleItem]] = []
+        self._wake = asyncio.Event()
+        self._settle_wake = asyncio.Event()
+        self._holding = asyncio.Event()
+        self._all_settled = asyncio.Event()
+        self._all_settled.set()
+        self._stopping = False
+        self._renewed_at = 0.0
+        self._waiting = 0
+        self.room_was_made: Callable[[], None] = _nothing
+        """Called when the ready queue got shallower."""
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in hand, or about to be."""
+        return bool(self._held) or (self._waiting > 0 and self.free_slots > 0)
+
+    @property
+    def free_slots(self) -> int:
+        return 0 if self._stopping else self._settings.slots - len(self._tasks)
+
+    def room(self) -> int:
+        """How many more fires the ready queue may get from here."""
+        return 0 if self._stopping else max(4 * self.free_slots, 1_000) - self._waiting
+
+    def ready_changed(self, more: int) -> None:
+        """`more` fires became ready, as far as is known here."""
+        self._waiting += more
+        self._wake.set()
+
+    def ready_counted(self, ready: int) -> None:
+        """There are `ready` fires to be taken."""
+        self._waiting = ready
+        if ready:
+            self._wake.set()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop_fire(self, fire_id: str) -> None:
+        """Somebody asked for a fire to stop."""
+        attempt = self._held.get(fire_id)
+        if attempt is not None:
+            self._cancel(attempt, Stop.CANCELLED)
+
+    async def run(self) -> None:
+        """Take, run, renew and settle, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._settle_for_ever())
+            group.create_task(self._renew_for_ever())
+            await self._take_for_ever(group)
+
+    # Taking
+
+    async def _take_for_ever(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while await self.take_some(group):
+                    pass
+            except (StoreUnreachable, StoreUnusable) as error:
+                log.warning("take_failed", error=error.message)
+                await self._clock.sleep(SETTLE_PAUSE)
+                self._wake.set()
+
+    async def take_some(self, group: asyncio.TaskGroup) -> int:
+        """Lease what fits into the free slots, and start it. Returns how many more are worth taking now."""
+        limit = min(self.free_slots, BATCH)
+        if limit <= 0:
+            return 0
+        taken = await self._store.take(
+            limit, lease_ms=self._settings.lease_ms, daemon=self._daemon_id, serves=self._serves
+        )
+        for lease in taken.leases:
+            attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
+            self._held[attempt.fire.id] = attempt
+            self._holding.set()
+            self._all_settled.clear()
+            task = group.create_task(self._carry_out(attempt))
+            self._tasks[attempt.fire.id] = task
+        for fire_id, token, error in taken.unreadable:
+            log.error("fire_unreadable", fire=fire_id, error=error)
+            await self._store.settle(
+                [_unreadable(fire_id, token, error, self._clock.now())], keep=self._settings.keep_fires
+            )
+        self._waiting = taken.waiting
+        self.room_was_made()
+        return taken.waiting if taken.leases or taken.unreadable else 0
+
+    async def _carry_out(self, attempt: Attempt) -> None:
+        fire = attempt.fire
+        runner = self._runners.get(fire.runner) or self._runners[ALL]
+        try:
+            item = await attempt.carry_out(runner)
+        finally:
+            del self._tasks[fire.id]
+            if self._waiting or self._stopping:
+                self._wake.set()
+        if item is None:  # the lease is lost: somebody else answers for this fire
+            self._let_go(attempt)
+            return
+        self._ended.append((attempt, item))
+        self._settle_wake.set()
+
+    def _cancel(self, attempt: Attempt, why: Stop) -> None:
+        attempt.stop = why
+        task = self._tasks.get(attempt.fire.id)
+        if task is not None and attempt.begun:
+            task.cancel()
+
+    def _let_go(self, attempt: Attempt) -> None:
+        if self._held.get(attempt.fire.id) is attempt:
+            del self._held[attempt.fire.id]
+        if not self._held:
+            self._holding.clear()
+            self._all_settled.set()
+
+    # Settling
+
+    async def _settle_for_ever(self) -> None:
+        while True:
+            await self._settle_wake.wait()
+            self._settle_wake.clear()
+            while self._ended:
+                batch = self._ended[:BATCH]
+                try:
+                    answers = await self._store.settle([item for _, item in batch], keep=self._settings.keep_fires)
+                except (StoreUnreachable, StoreUnusable) as error:
+                    log.warning("settle_failed", fires=len(self._ended), error=error.message)
+                    await self._clock.sleep(SETTLE_PAUSE)
+                    continue
+                del self._ended[: len(batch)]
+                for (attempt, item), answer in zip(batch, answers, strict=True):
+                    self._let_go(attempt)
+                    _log_end(attempt, item, answer)
+
+    # Renewing
+
+    async def _renew_for_ever(self) -> None:
+        tick = min(TICK, self._settings.renewal_period)
+        while True:
+            if not self._holding.is_set():
+                await self._holding.wait()
+                self._renewed_at = self._clock.now()
+            await self._clock.sleep(tick)
+            try:
+                await self.renew()
+            except (StoreUnreachable, StoreUnusable) as error:
+                log.warning("renewal_failed", error=error.message)
+
+    async def renew(self) -> None:
+        """Renew all leases where it is time; mark as started what has run for a second."""
+        now = self._clock.now()
+        due = now - self._renewed_at >= self._settings.renewal_period * 1000
+        attempts = [
+            attempt for attempt in self._held.values() if due or attempt.unmarked_since(now, MARK_STARTED_AFTER_MS)
+        ]
+        if due:
+            self._renewed_at = now
+        if not attempts:
+            return
+        marks = [attempt.started_at for attempt in attempts]
+        states = await self._store.extend(
+            [(a.fire.id, a.token, started) for a, started in zip(attempts, marks, strict=True)],
+            lease_ms=self._settings.lease_ms,
+        )
+        for attempt, started, state in zip(attempts, marks, states, strict=True):
+            attempt.marked_at = started
+            if state == "cancel" and attempt.stop is None:
+                self._cancel(attempt, Stop.CANCELLED)
+            elif state == "lost" and attempt.fire.id in self._tasks:
+                log.warning("lease_lost", fire=attempt.fire.id)
+                self._cancel(attempt, Stop.LOST)
+
+    # Stopping
+
+    async def stop(self, drain: float, *, hurry: asyncio.Event, grace: float) -> None:
+        """Take nothing more; give back what has not started; let the rest end within `drain` seconds, or until `hurry`
+        is set; then cancel it, and write what came of it within `grace` seconds."""
+        self._stopping = True
+        for attempt in list(self._held.values()):
+            if attempt.started_at is None:
+                self._cancel(attempt, Stop.GIVEN_BACK)
+        await self._wait_for_tasks(drain, hurry)
+        for attempt in list(self._held.values()):
+            self._cancel(attempt, Stop.DRAINED)
+        await self._wait_for_tasks(grace, hurry)
+        for attempt in list(self._held.values()):
+            self._cancel(attempt, Stop.DRAINED)  # a second time: a runner that is tidying up must leave now
+        try:
+            async with asyncio.timeout(grace):
+                await self._all_settled.wait()
+        except TimeoutError:
+            log.error("fires_left_behind", fires=sorted(self._held), hint="their leases expire, then they run again")
+
+    async def _wait_for_tasks(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Until all tasks have ended, or somebody is in a hurry, or the time is over."""
+        if not self._tasks or hurry.is_set():
+            return
+        hurried = asyncio.ensure_future(hurry.wait())
+        ended = asyncio.ensure_future(asyncio.wait(self._tasks.values()))
+        try:
+            await asyncio.wait({hurried, ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurried.cancel()
+            ended.cancel()
+
+
+def _nothing() -> None: ...
+
+
+def _unreadable(fire_id: str, token: str, error: str, now: int) -> SettleItem:
+    return {
+        "fire": fire_id,
+        "token": token,
+        "outcome": FireStatus.FAILED,
+        "reason": "unreadable",
+        "started_at": "",
+        "ended_at": str(now),
+        "result": "",
+        "error": error,
+        "retry_at": "",
+    }
+
+
+def _log_end(attempt: Attempt, item: SettleItem, answer: str) -> None:
+    if answer != "settled":
+        log.warning("lease_lost", fire=attempt.fire.id, outcome=item["outcome"])
+        return
+    say = log.info if item["outcome"] in (FireStatus.SUCCEEDED, FireStatus.QUEUED) else log.warning
+    facts: dict[str, object] = {"fire": attempt.fire.id, "attempt": attempt.fire.attempt}
+    if attempt.started_at is not None:
+        facts["late_ms"] = attempt.started_at - attempt.fire.due
+        facts["took_ms"] = int(item["ended_at"]) - attempt.started_at
+    if item["reason"]:
+        facts["reason"] = item["reason"]
+    if item["error"]:
+        facts["error"] = item["error"]
+    if item["retry_at"]:
+        facts["retry_in_s"] = round((int(item["retry_at"]) - int(item["ended_at"])) / 1000)
+    say(f"fire_{item['outcome']}", **facts)

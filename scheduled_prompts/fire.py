@@ -1,0 +1,135 @@
+"""The fire: what became of one occurrence, or of one manual run.
+
+Runners are handed a `Fire` and answer with a `Result`; both are all that a runner needs to know of this package.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scheduled_prompts.prompt import Definition
+
+MAX_RESULT_BYTES = 64 * 1024
+MAX_ERROR_CHARACTERS = 4_000
+CUT_MARK = "\n[… cut]"
+
+
+class FireStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+    @property
+    def has_ended(self) -> bool:
+        return self not in (FireStatus.QUEUED, FireStatus.RUNNING, FireStatus.RETRYING)
+
+
+class Result(BaseModel):
+    """What a runner has to say.
+
+    `silent`: a success that nobody needs to be told of. `yielded`: the work goes on elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str | None = None
+    silent: bool = False
+    yielded: bool = False
+    truncated: bool = False
+    """The text was cut to 64 KiB; it ends with a mark that says so."""
+
+
+class Fire(BaseModel):
+    """One fire. `id` is the idempotency key to hand on. Instants are ms UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    prompt_id: str
+    prompt: Definition | None = None
+    """The definition that this fire runs, in the version it was claimed with; None where only the account is read."""
+    version: int
+    trigger: Literal["schedule", "manual"] = "schedule"
+    status: FireStatus
+    reason: str | None = None
+    attempt: int = 0
+    """How often it was taken; rises each time, whatever the reason."""
+    crashes: int = 0
+    failures: int = 0
+    nominal: int
+    due: int
+    queued_at: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    retry_at: int | None = None
+    """When the next attempt is due, while it waits for one."""
+    daemon: str | None = None
+    runner: str
+    platform: str
+    priority: int = 50
+    cancel_requested: bool = False
+    result: Result | None = None
+    error: str | None = None
+
+    @property
+    def lateness_ms(self) -> int | None:
+        """Start of the (latest) attempt minus due. Never negative."""
+        return None if self.started_at is None else self.started_at - self.due
+
+    @property
+    def text(self) -> str:
+        """The prompt's text. Raises LookupError where the fire was read without its definition."""
+        if self.prompt is None:
+            raise LookupError(f"fire {self.id} was read without its prompt")
+        return self.prompt.text
+
+
+def cut_text(text: str) -> tuple[str, bool]:
+    """`text` within 64 KiB of UTF-8, and whether it had to be cut."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= MAX_RESULT_BYTES:
+        return encoded.decode(), False
+    room = MAX_RESULT_BYTES - len(CUT_MARK.encode())
+    return encoded[:room].decode("utf-8", "ignore") + CUT_MARK, True
+
+
+def fitting(result: Result) -> Result:
+    """The result as it can be kept."""
+    if result.text is None:
+        return result
+    text, cut = cut_text(result.text)
+    return result.model_copy(update={"text": text, "truncated": result.truncated or cut})
+
+
+_NUMBERS = ("nominal", "due", "version", "attempt", "crashes", "failures", "priority")
+_INSTANTS = ("queued_at", "started_at", "ended_at", "retry_at")
+_WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error")
+
+
+def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = None) -> Fire:
+    """A fire from its hash. Raises ValueError, KeyError or a pydantic error for one that cannot be read."""
+    fields: dict[str, object] = {"id": fire_id, "prompt_id": fire_id[:26], "prompt": prompt}
+    for name in _NUMBERS:
+        if name in stored:
+            fields[name] = int(stored[name])
+    for name in _INSTANTS:
+        if stored.get(name):
+            fields[name] = int(stored[name])
+    for name in _WORDS:
+        if stored.get(name):
+            fields[name] = stored[name]
+    if stored.get("cancel"):
+        fields["cancel_requested"] = True
+    if stored.get("result"):
+        fields["result"] = Result.model_validate_json(stored["result"])
+    return Fire.model_validate(fields)

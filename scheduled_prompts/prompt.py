@@ -1,0 +1,173 @@
+"""The prompt: what to ask, when, and of whom.
+
+`Definition` is what somebody decided; it changes with `version`. `ScheduledPrompt` adds what moves by itself: status,
+what is next, what was last. The store keeps the two apart, so that a claim never rewrites a definition.
+
+Records are strict at the edge (unknown fields are refused) and tolerant in the store (a field that a newer release
+wrote is kept).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.schedule import Schedule, zone
+
+SCHEMA = 1
+MAX_TEXT_BYTES = 32 * 1024
+DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
+RETRY_JITTER = 0.25
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\s/:{}\x00-\x1f\x7f]+$")]
+"""A word that may become part of a Redis key: no blank, control character, `/`, `:`, `{` or `}`."""
+
+
+class PromptStatus(StrEnum):
+    SCHEDULED = "scheduled"
+    """One occurrence is to come."""
+    ACTIVE = "active"
+    """Recurring."""
+    PAUSED = "paused"
+    EXECUTED = "executed"
+    """Nothing is left to come."""
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        return self in (PromptStatus.EXECUTED, PromptStatus.CANCELLED)
+
+
+class Definition(BaseModel):
+    """What is to happen. Durations are in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[str, StringConstraints(min_length=1)]
+    schedule: Schedule
+    timezone: str = "UTC"
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    key: Name | None = None
+    runner: Name = "log"
+    platform: Name = "default"
+    owner: Name | None = None
+    agent: Name | None = None
+    conversation: Name | None = None
+    labels: dict[Name, Annotated[str, StringConstraints(max_length=256)]] = Field(default_factory=dict, max_length=64)
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+    """High goes first where not all can run at once."""
+    timeout: Annotated[float, Field(gt=0, le=7 * 86_400)] = 3600.0
+    """How long one attempt may take."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 4
+    retry_delays: Annotated[tuple[Annotated[float, Field(ge=0, le=30 * 86_400)], ...], Field(min_length=1)] = (
+        DEFAULT_RETRY_DELAYS
+    )
+    """Before the first retry, the second, …; the last one serves for all that follow. Spread by ±25 %."""
+    on_crash: Literal["rerun", "interrupt"] = "rerun"
+    """Whether a fire whose daemon died runs again (at least once) or ends `interrupted` (at most once)."""
+    jitter: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """Each occurrence is due up to this much after its nominal time, the same whoever computes it."""
+
+    @field_validator("text")
+    @classmethod
+    def _text_fits(cls, text: str) -> str:
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if size > MAX_TEXT_BYTES:
+            raise ValueError(f"the text has {size:,} bytes; at most {MAX_TEXT_BYTES:,} are kept")
+        if not text.strip():
+            raise ValueError("the text is blank")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("the text is not valid Unicode") from error
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        return zone(name).key
+
+    def local(self, instant: int) -> datetime:
+        """An instant (ms UTC) as an aware datetime in the prompt's zone."""
+        return datetime.fromtimestamp(instant / 1000, zone(self.timezone))
+
+    @property
+    def jitter_ms(self) -> int:
+        return round(self.jitter * 1000)
+
+    def document(self) -> str:
+        """The definition as compact JSON, without what is default."""
+        fields = Definition.model_dump(self, mode="json", exclude_defaults=True, include=_DEFINED | self._unknown())
+        fields["schedule"] = self.schedule.model_dump(mode="json", exclude_defaults=True) | {"kind": self.schedule.kind}
+        fields["schema"] = SCHEMA
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+    def _unknown(self) -> set[str]:
+        return set(self.model_extra or ())
+
+
+class ScheduledPrompt(Definition):
+    """A definition, and where it stands. Instants are ms UTC."""
+
+    id: str
+    status: PromptStatus
+    version: int = 1
+    """Rises with the definition and with each transition somebody asked for."""
+    seq: int = 0
+    """Rises with any change of what is next."""
+    next_nominal: int | None = None
+    next_at: int | None = None
+    """When it is due next: the nominal time plus jitter."""
+    last_nominal: int | None = None
+    """The last occurrence that was claimed."""
+    last_fire: str | None = None
+    failures: int = 0
+    """Failed fires in a row."""
+    created_at: int
+    updated_at: int
+    ended_at: int | None = None
+
+
+_DEFINED = set(Definition.model_fields)
+_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "ended_at")
+
+
+class NewerSchema(InvalidInput):
+    """The record was written by a newer release; this one leaves it alone."""
+
+    code = "newer_schema"
+
+
+def read_document(document: str) -> dict[str, Any]:
+    """The fields of a stored definition. Raises `NewerSchema` where a later release wrote it."""
+    fields: dict[str, Any] = json.loads(document)
+    schema = fields.pop("schema", SCHEMA)
+    if schema > SCHEMA:
+        raise NewerSchema(f"the record has schema {schema}; this release reads up to {SCHEMA}")
+    return fields
+
+
+def read_definition(document: str) -> Definition:
+    return Definition.model_validate(read_document(document), extra="allow")
+
+
+def read_prompt(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt:
+    """A prompt from its hash. Raises ValueError, KeyError or a pydantic error for a record that cannot be read."""
+    fields = read_document(stored["doc"])
+    for name in _MOVING_NUMBERS:
+        value = stored.get(name)
+        fields[name] = int(value) if value else None
+    fields["id"] = prompt_id
+    fields["status"] = stored["status"]
+    fields["version"] = int(stored["version"])
+    fields["seq"] = int(stored["seq"])
+    fields["failures"] = int(stored.get("failures") or 0)
+    fields["last_fire"] = stored.get("last_fire") or None
+    fields["created_at"] = int(stored["created_at"])
+    fields["updated_at"] = int(stored.get("updated_at") or stored["created_at"])
+    return ScheduledPrompt.model_validate(fields, extra="allow")

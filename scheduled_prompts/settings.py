@@ -1,0 +1,134 @@
+"""Every setting, its default, and where it comes from: the config file, then the environment, which wins.
+
+The file is `scheduled-prompts.toml` in the working directory (or what `SCHEDULED_PROMPTS_CONFIG` names); each
+variable is the setting's name in capitals behind `SCHEDULED_PROMPTS_`. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from scheduled_prompts.errors import InvalidConfig
+from scheduled_prompts.prompt import Name
+
+PREFIX = "SCHEDULED_PROMPTS_"
+DEFAULT_FILE = "scheduled-prompts.toml"
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class EngineSettings(BaseModel):
+    """How a daemon works. The defaults suit one daemon as well as ten."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slots: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """How many fires run at once in one daemon."""
+    platforms: tuple[Name, ...] | None = None
+    """The platforms that are served; None: all."""
+    lease: Annotated[float, Field(ge=0.5)] = 60.0
+    """How long a fire stays a daemon's without a sign of life."""
+    max_crashes: Annotated[int, Field(ge=1)] = 3
+    """A fire that lost its daemon this often is not run again."""
+    drain: Annotated[float, Field(ge=0)] = 8.0
+    """How long running fires may go on after a stop was asked for."""
+    sweep_period: Seconds = 60.0
+    watch_period: Seconds = 0.25
+    """How often a daemon looks for what another one left lying."""
+    heartbeat_period: Seconds = 4.0
+    retention_days: Annotated[float, Field(ge=0)] = 30.0
+    """Ended prompts and old fires are deleted after this many days."""
+    cleanup_period: Seconds = 3600.0
+    keep_fires: Annotated[int, Field(ge=1)] = 1000
+    """How many fires of one prompt are kept."""
+
+    @property
+    def lease_ms(self) -> int:
+        return round(self.lease * 1000)
+
+    @property
+    def renewal_period(self) -> float:
+        return self.lease / 4
+
+
+class Settings(BaseSettings):
+    """What the command line and the daemon are started with."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_nested_delimiter="__")
+
+    store: str = "embedded:"
+    namespace: Name = "sp"
+    timezone: str | None = None
+    """The zone of prompts that name none; None: the system's."""
+    runner: Name = "log"
+    """The runner of prompts that name none."""
+    platform: Name = "default"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_prompts: bool = False
+    """Whether prompts' texts may appear in the daemon's log."""
+    engine: EngineSettings = EngineSettings()
+    runners: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """By name: `kind`, and what that kind takes."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  (the signature is pydantic-settings')
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller passes are the file's values; the environment goes before them."""
+        return env_settings, init_settings
+
+
+def load_settings(config: str | Path | None = None) -> Settings:
+    """The settings from a file (the default one may be absent) and the environment.
+
+    Raises InvalidConfig, naming the file or variable and the value.
+    """
+    named = config or os.environ.get(PREFIX + "CONFIG")
+    path = Path(named) if named else Path(DEFAULT_FILE)
+    values = _read(path, required=named is not None)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise InvalidConfig(_explain(error, path)) from error
+    except ValueError as error:  # pydantic-settings: a variable that should hold JSON and does not
+        raise InvalidConfig(f"the environment: {error}") from error
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        if required:
+            raise InvalidConfig(f"there is no config file {str(path)!r}") from error
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig(f"{path} cannot be read: {error}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(f"{path} is not valid TOML: {error}") from error
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        variable = PREFIX + place.replace(".", "__").upper()
+        source = variable if variable in os.environ else f"{path}, {place}"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{source}: there is no such setting")
+        else:
+            lines.append(f"{source}: {problem['msg']} (it is {problem['input']!r})")
+    return "; ".join(lines)

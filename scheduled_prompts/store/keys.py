@@ -1,0 +1,64 @@
+"""The one place in Python that spells a key. `scripts/_prelude.lua` spells the same names for the scripts.
+
+Every key starts with the hash tag `{<namespace>:<shard>}`, so that whatever one script touches lies in one slot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Keys:
+    namespace: str = "sp"
+    shard: int = 0
+
+    @cached_property
+    def prefix(self) -> str:
+        return f"{{{self.namespace}:{self.shard}}}:"
+
+    @property
+    def meta(self) -> str:
+        return self.prefix + "meta"
+
+    @property
+    def prompts(self) -> str:
+        return self.prefix + "prompts"
+
+    @property
+    def platforms(self) -> str:
+        return self.prefix + "platforms"
+
+    @property
+    def events(self) -> str:
+        return self.prefix + "events"
+
+    @property
+    def changes(self) -> str:
+        """A channel, not a key."""
+        return self.prefix + "changes"
+
+    def prompt(self, prompt_id: str) -> str:
+        return f"{self.prefix}prompt:{prompt_id}"
+
+    def by(self, field: str, value: str) -> str:
+        return f"{self.prefix}by:{field}:{value}"
+
+    def key(self, owner: str | None, key: str) -> str:
+        return f"{self.prefix}key:{owner or ''}:{key}"
+
+    def due(self, platform: str) -> str:
+        return f"{self.prefix}due:{platform}"
+
+    def fire(self, fire_id: str) -> str:
+        return f"{self.prefix}fire:{fire_id}"
+
+    def history(self, prompt_id: str) -> str:
+        return f"{self.prefix}history:{prompt_id}"
+
+    def live(self, prompt_id: str) -> str:
+        return f"{self.prefix}live:{prompt_id}"
+
+    def spans(self, prompt_id: str) -> str:
+        return f"{self.prefix}spans:{prompt_id}"

@@ -1,0 +1,136 @@
+"""What goes into the scripts and what comes out of them, as records."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypedDict
+
+from pydantic import BaseModel, ConfigDict
+
+from scheduled_prompts.fire import Fire
+
+
+class ClaimItem(TypedDict):
+    """One occurrence (or manual run) to be claimed. Numbers as strings: they go into Lua as they are."""
+
+    id: str
+    trigger: Literal["schedule", "manual"]
+    version: str
+    seq: str
+    status: str
+    fire: str
+    nominal: str
+    due: str
+    platform: str
+    runner: str
+    priority: str
+    on_crash: str
+    next_nominal: str
+    next_at: str
+    next_status: str
+    missed_from: str
+    missed_until: str
+    announce: bool
+
+
+class SettleItem(TypedDict):
+    """The end of one attempt. `outcome` is an end, `retrying`, or `queued` (given back)."""
+
+    fire: str
+    token: str
+    outcome: str
+    reason: str
+    started_at: str
+    ended_at: str
+    result: str
+    error: str
+    retry_at: str
+
+
+class Lease(NamedTuple):
+    """A fire in a daemon's hands, and the fencing token it is held by."""
+
+    fire: Fire
+    token: str
+
+
+class Taken(NamedTuple):
+    leases: list[Lease]
+    unreadable: list[tuple[str, str, str]]
+    """(fire id, token, error) of fires that were taken and cannot be read."""
+    waiting: int
+    """How many more are ready in these queues."""
+
+
+class Look(NamedTuple):
+    """What a daemon sees at a glance. Instants are ms UTC."""
+
+    ready: int
+    first_lease: int | None
+    first_retry: int | None
+    overdue: list[tuple[str, int]]
+
+
+class Unreadable(NamedTuple):
+    """A record that cannot be read."""
+
+    id: str
+    error: str
+    newer: bool
+    """Written by a newer release: nothing is wrong with it."""
+
+
+class Cancelled(NamedTuple):
+    before: str
+    ended: int
+    asked_to_stop: int
+
+
+class MissedSpan(NamedTuple):
+    """Occurrences from `start` up to, not including, `end` (ms UTC) that did not fire."""
+
+    start: int
+    end: int
+    reason: str
+
+
+class Purged(NamedTuple):
+    prompts: int
+    fires: int
+    undated: list[str]
+
+
+ALL = "*"
+
+
+class Serves(NamedTuple):
+    """Which fires a daemon takes: those of these platforms and runners (`*` for all)."""
+
+    platforms: tuple[str, ...]
+    runners: tuple[str, ...]
+
+    def includes(self, platform: str, runner: str) -> bool:
+        return self.has_platform(platform) and (ALL in self.runners or runner in self.runners)
+
+    def has_platform(self, platform: str) -> bool:
+        return ALL in self.platforms or platform in self.platforms
+
+
+class DaemonInfo(BaseModel):
+    """What a daemon says of itself with each heartbeat."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    platforms: tuple[str, ...]
+    """`*` where it serves all."""
+    runners: tuple[str, ...]
+    slots: int
+    running: int = 0
+    started_at: int
+
+    @property
+    def serves(self) -> Serves:
+        return Serves(self.platforms, self.runners)

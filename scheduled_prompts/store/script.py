@@ -1,0 +1,48 @@
+"""The scripts: one Lua file a transition, each with a header that binds KEYS and ARGV to names.
+
+The names are checked against the Python side at import, so that the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+
+_FOLDER = resources.files(__package__) / "scripts"
+_PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+_HEADER = re.compile(r"^-- (KEYS|ARGV): (.+)$", re.MULTILINE)
+
+
+class Script:
+    """One transition. `arguments` are the names in ARGV, in order; the first two are always `op` and `now`."""
+
+    def __init__(self, name: str, arguments: str) -> None:
+        source = (_FOLDER / f"{name}.lua").read_text("utf-8")
+        header = dict(_HEADER.findall(source))
+        if header != {"KEYS": "meta", "ARGV": arguments}:
+            raise RuntimeError(f"scripts/{name}.lua says {header}, and Python calls it with {arguments!r}")
+        self.name = name
+        self.arguments = tuple(arguments.split())
+        self.source = _PRELUDE + source
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def argv(self, values: dict[str, str | int]) -> list[str | int]:
+        """The values in the order of the header. Raises KeyError for one that is missing."""
+        if len(values) != len(self.arguments):
+            raise KeyError(f"{self.name} takes {self.arguments}, not {tuple(values)}")
+        return [values[name] for name in self.arguments]
+
+
+SAVE = Script("save", "op now mode prompt")
+CLAIM = Script("claim", "op now items")
+TAKE = Script("take", "op now limit lease daemon serves")
+EXTEND = Script("extend", "op now lease items")
+SETTLE = Script("settle", "op now keep items")
+REAP = Script("reap", "op now limit leases max_crashes")
+CANCEL = Script("cancel", "op now id platform")
+PURGE = Script("purge", "op now before items")
+LOOK = Script("look", "op now page overdue serves")
+HEARTBEAT = Script("heartbeat", "op now daemon info alive")
+
+ALL = (SAVE, CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL, PURGE, LOOK, HEARTBEAT)

@@ -1,0 +1,61 @@
+-- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued), and what
+-- was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
+-- Guard: version, seq and status of the prompt as they were read; the fire does not exist. Manual: the prompt is not cancelled.
+-- KEYS: meta
+-- ARGV: op now items
+-- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
+-- scheduled ones also next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), announce.
+-- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone'.
+if prior then return prior end
+local answers, manual = {}, false
+
+for i, item in ipairs(cjson.decode(ARGV[3])) do
+  local hash = prompt_key(item.id)
+  local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'created_at')
+  local scheduled = item.trigger == 'schedule'
+  if not stored[1] then
+    answers[i] = 'gone'
+    if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
+  elseif (scheduled and (stored[1] ~= item.version or stored[2] ~= item.seq or stored[3] ~= item.status))
+      or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
+    answers[i] = 'lost'
+  else
+    answers[i] = 'claimed'
+    redis.call('HSET', fire_key(item.fire), 'status', 'queued', 'version', stored[1], 'trigger', item.trigger,
+      'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
+      'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0)
+    put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)
+    redis.call('SADD', live_key(item.id), item.fire)
+    redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
+    if scheduled then
+      redis.call('HSET', hash, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
+        'last_nominal', item.nominal, 'last_fire', item.fire)
+      redis.call('HINCRBY', hash, 'seq', 1)
+      if item.next_at == '' then
+        redis.call('ZREM', due_key(item.platform), item.id)
+        redis.call('HSET', hash, 'status', item.next_status, 'ended_at', now)
+        move_status(item.id, stored[3], item.next_status, stored[4])
+      else
+        redis.call('ZADD', due_key(item.platform), item.next_at, item.id)
+      end
+      if item.missed_from ~= '' then
+        redis.call('RPUSH', spans_key(item.id), cjson.encode({kind = 'missed', reason = 'late',
+          from = item.missed_from, ['until'] = item.missed_until, at = now}))
+        event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
+      end
+    else
+      redis.call('HSET', hash, 'last_fire', item.fire)
+      manual = true
+    end
+    event('queued', item.id, 'fire', item.fire)
+  end
+end
+
+remember(answers)
+for i, item in ipairs(cjson.decode(ARGV[3])) do
+  if answers[i] == 'claimed' and item.announce and item.next_at ~= '' then
+    announce('armed', {prompt = item.id, platform = item.platform, due = item.next_at})
+  end
+end
+if manual then announce('ready', {}) end
+return answers

@@ -1,0 +1,59 @@
+-- purge: what has been over for long is deleted: ended prompts with all that is theirs, and the old fires of living ones.
+-- Guard: a prompt has ended before the horizon (or, where that is unknown, was created before it) and has no live fire;
+-- a fire has ended.
+-- KEYS: meta
+-- ARGV: op now before items
+-- `before` is the horizon, ms; `items` is JSON: id, platform, owner, agent, key ('' for none).
+-- Answers, for each item, {'purged' | 'kept' | 'undated' (neither ended_at nor created_at can be read), fires deleted}.
+if prior then return prior end
+local answers, before = {}, tonumber(ARGV[3])
+
+local function purge_prompt(item, status)
+  redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id))
+  redis.call('ZREM', prompts_key, item.id)
+  redis.call('ZREM', by_key('status', status), item.id)
+  redis.call('ZREM', by_key('platform', item.platform), item.id)
+  redis.call('ZREM', due_key(item.platform), item.id)
+  if item.owner ~= '' then redis.call('ZREM', by_key('owner', item.owner), item.id) end
+  if item.agent ~= '' then redis.call('ZREM', by_key('agent', item.agent), item.id) end
+  if item.key ~= '' and redis.call('GET', key_key(item.owner, item.key)) == item.id then
+    redis.call('DEL', key_key(item.owner, item.key))
+  end
+end
+
+local function delete_fires(id, last)
+  local deleted = 0
+  for _, fire in ipairs(redis.call('ZRANGEBYSCORE', history_key(id), '-inf', last, 'LIMIT', 0, 1000)) do
+    if redis.call('SISMEMBER', live_key(id), fire) == 0 then
+      redis.call('ZREM', history_key(id), fire)
+      redis.call('DEL', fire_key(fire))
+      deleted = deleted + 1
+    end
+  end
+  return deleted
+end
+
+for i, item in ipairs(cjson.decode(ARGV[4])) do
+  local stored = redis.call('HMGET', prompt_key(item.id), 'status', 'ended_at', 'created_at')
+  local status = stored[1]
+  local over = status == 'executed' or status == 'cancelled'
+  local since = tonumber(stored[2] or '') or tonumber(stored[3] or '')
+  if not status then
+    answers[i] = {'kept', '0'}
+  elseif not over then
+    answers[i] = {'kept', tostring(delete_fires(item.id, '(' .. ARGV[3]))}
+  elseif not since then
+    answers[i] = {'undated', '0'}
+  elseif since >= before or redis.call('SCARD', live_key(item.id)) > 0 then
+    answers[i] = {'kept', '0'}
+  else
+    local deleted = delete_fires(item.id, '+inf')
+    if redis.call('ZCARD', history_key(item.id)) == 0 then
+      purge_prompt(item, status)
+      answers[i] = {'purged', tostring(deleted)}
+    else
+      answers[i] = {'kept', tostring(deleted)}
+    end
+  end
+end
+return remember(answers)

@@ -1,0 +1,46 @@
+-- save: a new prompt (nothing -> scheduled | active), or a new "next" for one that is (`retime`: tzdata changed).
+-- Guard: create: no living prompt has its key, and no prompt its id; retime: version, seq and status as they were read.
+-- KEYS: meta
+-- ARGV: op now mode prompt
+-- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at; for retime also
+-- version, seq and the new next_nominal, next_at ('' for none). Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+if prior then return prior end
+local prompt = cjson.decode(ARGV[4])
+local id = prompt.id
+local hash = prompt_key(id)
+
+if ARGV[3] == 'retime' then
+  local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'last_nominal')
+  if stored[1] ~= prompt.version or stored[2] ~= prompt.seq or stored[3] ~= prompt.status then return {'conflict'} end
+  if stored[4] and stored[4] ~= '' and tonumber(prompt.next_nominal) <= tonumber(stored[4]) then return {'conflict'} end
+  redis.call('HSET', hash, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at, 'updated_at', now)
+  redis.call('HINCRBY', hash, 'seq', 1)
+  redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
+  local answer = remember({'retimed'})
+  announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
+  return answer
+end
+
+if prompt.key ~= '' then
+  local holder = redis.call('GET', key_key(prompt.owner, prompt.key))
+  if holder then
+    local status = redis.call('HGET', prompt_key(holder), 'status')
+    if status and status ~= 'executed' and status ~= 'cancelled' then return remember({'exists', holder}) end
+  end
+end
+if redis.call('EXISTS', hash) == 1 then return {'conflict'} end
+
+redis.call('HSET', hash, 'doc', prompt.doc, 'status', prompt.status, 'version', 1, 'seq', 0,
+  'created_at', prompt.created_at, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at)
+redis.call('ZADD', prompts_key, prompt.created_at, id)
+redis.call('ZADD', by_key('status', prompt.status), prompt.created_at, id)
+redis.call('ZADD', by_key('platform', prompt.platform), prompt.created_at, id)
+if prompt.owner ~= '' then redis.call('ZADD', by_key('owner', prompt.owner), prompt.created_at, id) end
+if prompt.agent ~= '' then redis.call('ZADD', by_key('agent', prompt.agent), prompt.created_at, id) end
+if prompt.key ~= '' then redis.call('SET', key_key(prompt.owner, prompt.key), id) end
+redis.call('SADD', platforms_key, prompt.platform)
+redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
+event('created', id)
+local answer = remember({'created'})
+announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
+return answer

@@ -1,0 +1,59 @@
+-- settle: the end of an attempt (running -> an end | retrying | queued again).
+-- Guard: the fire runs under this token. A repetition finds it no longer running under the same token, and changes nothing.
+-- KEYS: meta
+-- ARGV: op now keep items
+-- `keep` is how many fires a prompt's history holds; `items` is JSON: fire, token, outcome, reason, started_at, ended_at,
+-- result, error, retry_at ('' for none). `outcome` is a fire status that is an end, or 'retrying', or 'queued' (given back).
+-- Answers, for each item, 'settled' | 'lost'.
+local answers, ready = {}, false
+
+local function put_aside(item, hash, stored)
+  if stored[3] then
+    end_fire(item.fire, 'cancelled', stored[3], 'error', item.error)
+  elseif item.outcome == 'retrying' then
+    redis.call('HINCRBY', hash, 'failures', 1)
+    redis.call('HSET', hash, 'status', 'retrying', 'reason', item.reason, 'retry_at', item.retry_at, 'error', item.error)
+    redis.call('ZADD', retries_key, item.retry_at, item.fire)
+    event('retrying', prompt_of(item.fire), 'fire', item.fire, 'retry_at', item.retry_at)
+  else
+    redis.call('HSET', hash, 'status', 'queued', 'reason', item.reason)
+    put_in_ready(item.fire, stored[4], stored[5], stored[6], stored[7])
+    ready = true
+  end
+end
+
+local function forget_oldest(id)
+  local surplus = redis.call('ZCARD', history_key(id)) - tonumber(ARGV[3])
+  if surplus <= 0 then return end
+  for _, fire in ipairs(redis.call('ZRANGE', history_key(id), 0, surplus - 1)) do
+    if redis.call('SISMEMBER', live_key(id), fire) == 0 then
+      redis.call('ZREM', history_key(id), fire)
+      redis.call('DEL', fire_key(fire))
+    end
+  end
+end
+
+for i, item in ipairs(cjson.decode(ARGV[4])) do
+  local hash = fire_key(item.fire)
+  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due')
+  if stored[2] ~= item.token then
+    answers[i] = 'lost'
+  else
+    answers[i] = 'settled'
+    if stored[1] == 'running' then
+      redis.call('ZREM', leases_key, item.fire)
+      if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end
+      if item.outcome == 'retrying' or item.outcome == 'queued' then
+        put_aside(item, hash, stored)
+      else
+        if item.outcome == 'failed' or item.outcome == 'timed_out' then redis.call('HINCRBY', hash, 'failures', 1) end
+        if item.result ~= '' then redis.call('HSET', hash, 'result', item.result) end
+        if item.error ~= '' then redis.call('HSET', hash, 'error', item.error) end
+        end_fire(item.fire, item.outcome, item.reason, 'ended_at', item.ended_at)
+        forget_oldest(prompt_of(item.fire))
+      end
+    end
+  end
+end
+if ready then announce('ready', {}) end
+return answers

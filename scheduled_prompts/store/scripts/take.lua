@@ -1,0 +1,51 @@
+-- take: ready fires are leased to a daemon (queued -> running), best first across the queues it serves.
+-- Guard: the fire is in `ready`, which only queued fires are.
+-- KEYS: meta
+-- ARGV: op now limit lease daemon serves
+-- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all. The op id becomes the lease's token.
+-- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the same fires again.
+local function describe(ids)
+  local answer = {'0'}
+  for _, fire in ipairs(ids) do
+    local hash = redis.call('HGETALL', fire_key(fire))
+    answer[#answer + 1] = {fire, hash, redis.call('HGET', prompt_key(prompt_of(fire)), 'doc') or ''}
+  end
+  return answer
+end
+if prior then return describe(prior) end
+
+local limit, waiting, heads = tonumber(ARGV[3]), 0, {}
+for _, queue in ipairs(served_queues(cjson.decode(ARGV[6]))) do
+  local ready = ready_key(queue)
+  local size = redis.call('ZCARD', ready)
+  if size > 0 then
+    waiting = waiting + size
+    if limit > 0 then
+      local page = redis.call('ZRANGE', ready, 0, limit - 1, 'WITHSCORES')
+      for i = 1, #page, 2 do heads[#heads + 1] = {page[i], tonumber(page[i + 1]), ready} end
+    end
+  end
+end
+table.sort(heads, function(a, b)
+  if a[2] ~= b[2] then return a[2] < b[2] end
+  return a[1] < b[1]
+end)
+
+local taken, expiry = {}, string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
+for i = 1, math.min(limit, #heads) do
+  local fire, ready = heads[i][1], heads[i][3]
+  redis.call('ZREM', ready, fire)
+  waiting = waiting - 1
+  local hash = fire_key(fire)
+  if redis.call('EXISTS', hash) == 1 then
+    redis.call('HINCRBY', hash, 'attempt', 1)
+    redis.call('HDEL', hash, 'started_at', 'retry_at')
+    redis.call('HSET', hash, 'status', 'running', 'token', op, 'daemon', ARGV[5])
+    redis.call('ZADD', leases_key, expiry, fire)
+    taken[#taken + 1] = fire
+  end
+end
+if #taken > 0 then remember(taken) end
+local answer = describe(taken)
+answer[1] = tostring(waiting)
+return answer

@@ -1,0 +1,141 @@
+"""One command to the store, and what happens when the answer does not come.
+
+A command is sent again until it is answered or `patience` runs out. That is safe because every mutating script carries
+an op id or a token, and answers a repetition with its first answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis.exceptions as redis_errors
+from redis.asyncio import Redis
+
+from scheduled_prompts.clock import Clock
+from scheduled_prompts.errors import ScheduledPromptsError, StoreUnreachable, StoreUnusable
+from scheduled_prompts.store.connection import Connection
+from scheduled_prompts.store.keys import Keys
+from scheduled_prompts.store.script import Script
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
+
+_REFUSALS = {
+    "OOM": "the server is out of memory (maxmemory)",
+    "MISCONF": "the server cannot write to its disk",
+    "NOPERM": "the user may not do this (ACL)",
+    "NOAUTH": "the server wants a password",
+    "WRONGPASS": "the server refused the user name or password",
+    "NOREPLICAS": "too few replicas answer",
+    "CLOCKAHEAD": "this machine's clock disagrees with the server's",
+}
+_PASSING = ("READONLY", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+
+
+class Transport:
+    """Sends scripts and reads, again where need be, and turns the client's errors into ours."""
+
+    def __init__(self, connection: Connection, keys: Keys, clock: Clock, *, patience: float) -> None:
+        self.connection = connection
+        self.keys = keys
+        self.clock = clock
+        self.patience = patience
+        self.failures = 0
+        """How often an answer failed to come: who counts on unbroken contact compares."""
+
+    @property
+    def client(self) -> Redis:
+        return self.connection.client
+
+    async def run(self, script: Script, *, op: str = "", **values: str | int) -> Any:
+        """The answer of a script. Raises StoreUnreachable or StoreUnusable."""
+
+        async def send() -> Any:
+            # `now` is read afresh at each try: the op id, not the time, makes a repetition the same.
+            argv = script.argv({"op": op, "now": self.clock.now(), **values})
+            try:
+                return await self.client.evalsha(script.sha, 1, self.keys.meta, *argv)
+            except redis_errors.NoScriptError:
+                return await self.client.eval(script.source, 1, self.keys.meta, *argv)
+
+        return as_text(await self.ask(send))
+
+    async def ask(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send until answered."""
+        deadline = asyncio.get_running_loop().time() + self.patience
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self.clock.in_flight += 1
+                try:
+                    return await send()
+                finally:
+                    self.clock.in_flight -= 1
+            except (redis_errors.RedisError, OSError) as error:
+                problem = translate(error, self.connection.description)
+                if isinstance(problem, StoreUnusable):
+                    raise problem from error
+                self.failures += 1
+                if asyncio.get_running_loop().time() + pause > deadline:
+                    raise problem from error
+            await self.clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            await self._bring_up()
+
+    async def _bring_up(self) -> None:
+        self.clock.in_flight += 1
+        try:
+            await self.connection.ensure()
+        finally:
+            self.clock.in_flight -= 1
+
+    async def server_time(self) -> float:
+        """The server's clock, ms UTC. Not repeated: a late answer would be worthless."""
+        self.clock.in_flight += 1
+        try:
+            seconds, microseconds = await self.client.time()
+        except (redis_errors.RedisError, OSError) as error:
+            raise translate(error, self.connection.description) from error
+        finally:
+            self.clock.in_flight -= 1
+        return float(int(seconds) * 1000 + int(microseconds) / 1000)
+
+
+def translate(error: Exception, where: str) -> ScheduledPromptsError:
+    """A client's error as one of ours."""
+    text = str(error)
+    word = text.split(" ", 1)[0].lstrip("-")
+    for refusal, meaning in _REFUSALS.items():
+        if word == refusal or f" {refusal} " in f" {text[:200]} " or f"-{refusal} " in text[:200]:
+            return StoreUnusable(f"{where}: {meaning}: {text}")
+    if isinstance(error, redis_errors.AuthenticationError):
+        return StoreUnusable(f"{where}: the server refused the user name or password: {text}")
+    if isinstance(error, redis_errors.OutOfMemoryError):
+        return StoreUnusable(f"{where}: the server is out of memory (maxmemory): {text}")
+    if isinstance(error, redis_errors.NoPermissionError):
+        return StoreUnusable(f"{where}: the user may not do this (ACL): {text}")
+    passing = isinstance(error, (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError))
+    if passing or any(sign in text[:100] for sign in _PASSING):
+        return StoreUnreachable(
+            f"{where} does not answer: {text or type(error).__name__}",
+            hint="is the server running, and is the address right?",
+        )
+    return StoreUnusable(f"{where}: {text}")
+
+
+def as_text(answer: Any) -> Any:
+    """Strings, whatever the client decodes."""
+    if isinstance(answer, bytes):
+        return answer.decode()
+    if isinstance(answer, list):
+        return [as_text(part) for part in answer]
+    if isinstance(answer, dict):
+        return {as_text(name): as_text(value) for name, value in answer.items()}
+    return answer
+
+
+def to_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,3 @@
+"""The version of the installed distribution."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,124 @@
+"""The records as other programs see them: JSON objects, whoever asks (CLI, tools, a command's fire file).
+
+Instants are RFC 3339 with milliseconds and a numeric offset, in the prompt's zone. Every field is always
+there; what is unknown is null. Fields may be added, never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule import Interval, Once, Schedule, zone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(ms: int | None, timezone: str) -> str | None:
+    """An instant (ms UTC) as RFC 3339 in a zone: `2026-12-01T09:00:00.000+01:00`. None stays None.
+
+    Where the zone's offset had seconds (local mean times, long ago), which RFC 3339 cannot say, it is given
+    in UTC. Raises UnknownTimezone.
+    """
+    if ms is None:
+        return None
+    moment = _EPOCH + timedelta(milliseconds=ms)
+    local = moment.astimezone(zone(timezone))
+    offset = local.utcoffset()
+    if offset is None or offset % timedelta(minutes=1):
+        local = moment
+    return local.isoformat(timespec="milliseconds")
+
+
+def definition_view(definition: Definition) -> dict[str, Any]:
+    """What was decided: text, schedule, addressees and policies. Durations are in seconds."""
+    return {
+        "text": definition.text,
+        "name": definition.name,
+        "key": definition.key,
+        "schedule": schedule_view(definition.schedule, definition.timezone),
+        "timezone": definition.timezone,
+        "runner": definition.runner,
+        "platform": definition.platform,
+        "owner": definition.owner,
+        "agent": definition.agent,
+        "conversation": definition.conversation,
+        "labels": dict(definition.labels),
+        "priority": definition.priority,
+        "timeout": definition.timeout,
+        "retries": definition.retries,
+        "retry_delays": list(definition.retry_delays),
+        "on_crash": definition.on_crash,
+        "jitter": definition.jitter,
+    }
+
+
+def schedule_view(schedule: Schedule, timezone: str) -> dict[str, Any]:
+    """A schedule's kind and fields, and `text`: the same in plain words."""
+    # Only here: describing cron expressions needs a library that is slow to import.
+    from scheduled_prompts.schedule.words import describe
+
+    fields: dict[str, Any] = {"kind": schedule.kind, "text": describe(schedule, timezone=timezone)}
+    fields |= schedule.model_dump(mode="json", exclude={"kind"})
+    if isinstance(schedule, Once):
+        fields["at"] = instant(schedule.at, timezone)
+    elif isinstance(schedule, Interval):
+        fields["anchor"] = instant(schedule.anchor, timezone)
+    return fields
+
+
+def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
+    """A prompt: its definition, and where it stands. `next_at` is null where it is paused or has ended."""
+    zone_name = prompt.timezone
+    waits = not (prompt.status.has_ended or prompt.status is PromptStatus.PAUSED)
+    return {
+        "id": prompt.id,
+        **definition_view(prompt),
+        "status": prompt.status.value,
+        "version": prompt.version,
+        "next_nominal": instant(prompt.next_nominal, zone_name) if waits else None,
+        "next_at": instant(prompt.next_at, zone_name) if waits else None,
+        "last_nominal": instant(prompt.last_nominal, zone_name),
+        "last_fire": prompt.last_fire,
+        "failures": prompt.failures,
+        "created_at": instant(prompt.created_at, zone_name),
+        "updated_at": instant(prompt.updated_at, zone_name),
+        "ended_at": instant(prompt.ended_at, zone_name),
+    }
+
+
+def fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
+    """A fire, without the prompt it runs. `lateness_ms` is in milliseconds."""
+    return {
+        "id": fire.id,
+        "prompt_id": fire.prompt_id,
+        "version": fire.version,
+        "trigger": fire.trigger,
+        "status": fire.status.value,
+        "reason": fire.reason,
+        "attempt": fire.attempt,
+        "crashes": fire.crashes,
+        "failures": fire.failures,
+        "runner": fire.runner,
+        "platform": fire.platform,
+        "priority": fire.priority,
+        "daemon": fire.daemon,
+        "nominal": instant(fire.nominal, timezone),
+        "due": instant(fire.due, timezone),
+        "queued_at": instant(fire.queued_at, timezone),
+        "started_at": instant(fire.started_at, timezone),
+        "ended_at": instant(fire.ended_at, timezone),
+        "retry_at": instant(fire.retry_at, timezone),
+        "lateness_ms": fire.lateness_ms,
+        "cancel_requested": fire.cancel_requested,
+        "result": None if fire.result is None else fire.result.model_dump(mode="json"),
+        "error": fire.error,
+    }
+
+
+def upcoming_view(occurrences: Iterable[tuple[int, int]], timezone: str) -> list[dict[str, Any]]:
+    """Occurrences to come, from pairs of nominal and due (ms UTC)."""
+    return [{"nominal": instant(nominal, timezone), "due": instant(due, timezone)} for nominal, due in occurrences]

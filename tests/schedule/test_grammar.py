@@ -1,0 +1,571 @@
+"""What `--when` takes, what it refuses, and that it answers in time and with nothing but its own errors."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from scheduled_prompts.errors import InvalidSchedule, UnknownTimezone
+from scheduled_prompts.schedule.grammar import parse_when
+from scheduled_prompts.schedule.kinds import Cron, Interval, Once, RandomWindow, Schedule
+from scheduled_prompts.schedule.lexer import MAX_WHEN_LENGTH
+from scheduled_prompts.schedule.nearest import FORMS
+from scheduled_prompts.schedule.occurrences import next_after
+
+ZONE = "Europe/Berlin"
+ZONES = (ZONE, "UTC", "Asia/Kathmandu", "America/New_York")
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def instant(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+NOW = instant("2026-11-18T10:00:00+01:00")  # a Wednesday
+
+
+def when(text: str, *, now: int = NOW, timezone: str = ZONE) -> Schedule:
+    return parse_when(text, now=now, timezone=timezone)
+
+
+def refused(text: str, *, now: int = NOW, timezone: str = ZONE) -> InvalidSchedule:
+    with pytest.raises(InvalidSchedule) as caught:
+        when(text, now=now, timezone=timezone)
+    assert caught.value.hint
+    return caught.value
+
+
+def cases(table: str) -> list[object]:
+    rows = [line.split(" = ") for line in table.strip().splitlines()]
+    return [pytest.param(form.strip(), meaning.strip(), id=form.strip()) for form, meaning in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "elapsed"),
+    [
+        ("in 20m", 20 * MINUTE),
+        ("in 2 hours", 2 * HOUR),
+        ("in 1h30m", 90 * MINUTE),
+        ("in 1h 30m", 90 * MINUTE),
+        ("in 1 hour and 30 minutes", 90 * MINUTE),
+        ("in 3s", 3 * SECOND),
+        ("in 2 days", 2 * DAY),
+        ("in an hour", HOUR),
+        ("in two weeks", 14 * DAY),
+        ("IN  20   M", 20 * MINUTE),
+    ],
+)
+def test_a_relative_time_is_elapsed_time_from_now(text: str, elapsed: int) -> None:
+    assert when(text) == Once(at=NOW + elapsed)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-12-01T09:00:00+01:00", "2026-12-01T09:00:00+01:00"),
+        ("2026-12-01T09:00:00.250-05:30", "2026-12-01T09:00:00.250-05:30"),
+        ("2026-12-01T09:00:00Z", "2026-12-01T09:00:00+00:00"),
+        ("2026-12-01t09:00z", "2026-12-01T09:00:00+00:00"),
+        ("at 2026-12-01 09:00 UTC", "2026-12-01T09:00:00+00:00"),
+        ("2026-12-01 09:00 +01:00", "2026-12-01T09:00:00+01:00"),
+    ],
+)
+def test_a_date_and_time_with_an_offset_is_an_instant(text: str, at: str) -> None:
+    assert when(text) == Once(at=instant(at))
+
+
+@pytest.mark.parametrize(
+    ("text", "wall"),
+    cases("""
+        at 2026-12-01 09:00             = 2026-12-01T09:00
+        2026-12-01 09:00                = 2026-12-01T09:00
+        2026-12-01T09:00:30             = 2026-12-01T09:00:30
+        on 2026-12-01 at 9am            = 2026-12-01T09:00
+        tue 2026-12-01 at 9:00          = 2026-12-01T09:00
+        at 9am on 2026-12-01            = 2026-12-01T09:00
+        2026-12-01 09:00 europe/berlin  = 2026-12-01T09:00
+        december 1, 2026 at 9am         = 2026-12-01T09:00
+        1 dec 2026 at 9am               = 2026-12-01T09:00
+        on the 1st of december at 9am   = 2026-12-01T09:00
+        on november 18 at 9pm           = 2027-11-18T21:00
+        on feb 29 at 9am                = 2028-02-29T09:00
+        today at 18:30                  = 2026-11-18T18:30
+        tomorrow at 9am                 = 2026-11-19T09:00
+        tomorrow 9 a.m.                 = 2026-11-19T09:00
+        9am tomorrow                    = 2026-11-19T09:00
+        tomorrow at noon                = 2026-11-19T12:00
+        on friday at 9am                = 2026-11-20T09:00
+        friday 9am                      = 2026-11-20T09:00
+        next friday at 9:30pm           = 2026-11-20T21:30
+        on wednesday at 11am            = 2026-11-25T11:00
+        at 18:30                        = 2026-11-18T18:30
+        at 9am                          = 2026-11-19T09:00
+        at 10:00                        = 2026-11-19T10:00
+        at midnight                     = 2026-11-19T00:00
+        at 12am                         = 2026-11-19T00:00
+        at 12pm                         = 2026-11-18T12:00
+    """),
+)
+def test_a_wall_time_stays_a_wall_time(text: str, wall: str) -> None:
+    assert when(text) == Once(wall=datetime.fromisoformat(wall))
+
+
+@pytest.mark.parametrize(
+    ("text", "every"),
+    [
+        ("every 2h", 2 * HOUR),
+        ("every 90s", 90 * SECOND),
+        ("every 15 minutes", 15 * MINUTE),
+        ("every 1d", DAY),
+        ("every 2 weeks", 14 * DAY),
+        ("every 1h30m", 90 * MINUTE),
+        ("every hour", HOUR),
+        ("hourly", HOUR),
+        ("each minute", MINUTE),
+        ("every second", SECOND),
+    ],
+)
+def test_an_interval_is_elapsed_time_anchored_now(text: str, every: int) -> None:
+    assert when(text) == Interval(every_ms=every, anchor=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    cases("""
+        every day at 9am                            = 0 9 * * *
+        daily at 09:00                              = 0 9 * * *
+        at 9am every day                            = 0 9 * * *
+        9am and 5pm daily                           = 0 9,17 * * *
+        every day at 9am and 5pm                    = 0 9,17 * * *
+        every day at 9:00, 12:00 and at 17:00       = 0 9,12,17 * * *
+        every day at 9:00, 9:30, 17:00 and 17:30    = 0,30 9,17 * * *
+        every weekday at 9:00                       = 0 9 * * 1-5
+        weekdays at 9am                             = 0 9 * * 1-5
+        on weekdays at 9am                          = 0 9 * * 1-5
+        mon-fri at 9am                              = 0 9 * * 1-5
+        every monday to friday at 9am               = 0 9 * * 1-5
+        every friday through monday at 9am          = 0 9 * * 0,1,5,6
+        every weekend at 10am                       = 0 10 * * 0,6
+        every monday and thursday at 18:30          = 30 18 * * 1,4
+        every mon, wed and fri at 9am               = 0 9 * * 1,3,5
+        Every MON, WED, and FRI, at 9AM             = 0 9 * * 1,3,5
+        mondays at 9am                              = 0 9 * * 1
+        every week on friday at 9am                 = 0 9 * * 5
+        weekly on friday at 9am                     = 0 9 * * 5
+        every hour at :15                           = 15 * * * *
+        hourly at :00 and :30                       = 0,30 * * * *
+        every hour on the hour                      = 0 * * * *
+        every month on the 1st at 8am               = 0 8 1 * *
+        monthly on the 1st at 8am                   = 0 8 1 * *
+        every month on the 1st and 15th at 8am      = 0 8 1,15 * *
+        every 1st of the month at 8am               = 0 8 1 * *
+        on the 1st of every month at 8am            = 0 8 1 * *
+        every month on the last day at 17:00        = 0 17 L * *
+        every month on the 15th and the last day at 17:00 = 0 17 15,L * *
+        every month on the first monday at 9am      = 0 9 * * 1#1
+        every month on the first and third monday at 9am = 0 9 * * 1#1,1#3
+        every last friday of the month at 17:00     = 0 17 * * L5
+        every month on the last friday at 17:00     = 0 17 * * L5
+        every year on december 24 at 9am            = 0 9 24 12 *
+        every 24th of december at 9am               = 0 9 24 12 *
+        yearly on feb 29 at 9am                     = 0 9 29 2 *
+        every january and july on the 1st at 8am    = 0 8 1 1,7 *
+        0 9 * * 1-5                                 = 0 9 * * 1-5
+        */15  9-17 * * mon-fri                      = */15 9-17 * * mon-fri
+        0 9 L * *                                   = 0 9 L * *
+        @daily                                      = 0 0 * * *
+        @Hourly                                     = 0 * * * *
+        @weekly                                     = 0 0 * * 0
+    """),
+)
+def test_a_recurring_sentence_is_a_cron_expression(text: str, expression: str) -> None:
+    assert when(text) == Cron(expression=expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "weeks", "anchor"),
+    [
+        ("every 2 weeks on friday at 10am", 2, date(2026, 11, 20)),
+        ("every other friday at 10am", 2, date(2026, 11, 20)),
+        ("every second friday at 10am", 2, date(2026, 11, 20)),
+        ("every other week on friday at 10am", 2, date(2026, 11, 20)),
+        ("every fortnight on friday at 10am", 2, date(2026, 11, 20)),
+        ("at 10am every three weeks on friday", 3, date(2026, 11, 20)),
+        ("every 2 weeks on friday at 10am, counted from 2026-12-04", 2, date(2026, 12, 4)),
+    ],
+)
+def test_a_rhythm_of_weeks_is_counted_from_its_first_occurrence(text: str, weeks: int, anchor: date) -> None:
+    assert when(text) == Cron(expression="0 10 * * 5", every_weeks=weeks, anchor=anchor)
+
+
+def test_a_rhythm_of_weeks_starts_today_if_the_time_is_still_to_come() -> None:
+    later, earlier = when("every 2 weeks on wednesday at 11am"), when("every 2 weeks on wednesday at 9am")
+    assert isinstance(later, Cron)
+    assert isinstance(earlier, Cron)
+    assert (later.anchor, earlier.anchor) == (date(2026, 11, 18), date(2026, 11, 25))
+
+
+ALL, WORKING = tuple(range(7)), tuple(range(5))
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "start", "end", "weekdays"),
+    [
+        ("between 9am and 11am every weekday", 1, 540, 660, WORKING),
+        ("every weekday between 9am and 11am", 1, 540, 660, WORKING),
+        ("between 9am and 11am on weekdays", 1, 540, 660, WORKING),
+        ("on fridays between 9am and noon", 1, 540, 720, (4,)),
+        ("once between 9am and 11am every weekend", 1, 540, 660, (5, 6)),
+        ("3 times between 09:00 and 17:00", 3, 540, 1020, ALL),
+        ("3 times a day between 09:00 and 17:00", 3, 540, 1020, ALL),
+        ("twice between 09:00 and 17:00 every day", 2, 540, 1020, ALL),
+        ("3 times between 09:00 and 17:00 on weekdays", 3, 540, 1020, WORKING),
+        ("every day, three times, between 09:00 and 17:00", 3, 540, 1020, ALL),
+        ("between 22:00 and 02:00", 1, 1320, 120, ALL),
+        ("between 9pm and midnight", 1, 1260, 1440, ALL),
+        ("between 00:00 and 24:00", 1, 0, 1440, ALL),
+    ],
+)
+def test_between_is_a_window_to_draw_from(
+    text: str, times: int, start: int, end: int, weekdays: tuple[int, ...]
+) -> None:
+    assert when(text) == RandomWindow(times=times, start=start, end=end, weekdays=weekdays)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_that_a_hint_can_show_is_accepted(form: str) -> None:
+    when(form)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "empty", "in 20m"),
+        ("  \t ", "empty", "in 20m"),
+        ("30m", "once or again and again", "“in 30m” (once) or “every 30m”"),
+        ("2 hours", "once or again and again", "“in 2 hours” (once) or “every 2 hours”"),
+        ("9am", "once or every day", "“at 9am” (once) or “every day at 9am”"),
+        ("daily at 9", "“9” alone is not clear", "“daily at 9am”, “daily at 9pm” or “daily at 09:00”"),
+        ("at 18", "“18” alone is not clear", "“at 18:00”"),
+        ("at 25:00", "“25:00” is not a time of day", "23:59"),
+        ("at 9:60", "“9:60” is not a time of day", "23:59"),
+        ("at 13pm", "“13pm” is not a time", "“13:00”"),
+        ("at 0900", "“0900” is not a time of day", "18:30"),
+        ("tomorrow", "names no time of day", "“tomorrow at 9am”"),
+        ("every monday", "names no time of day", "“every monday at 9am”"),
+        ("every day", "names no time of day", "“every day at 9am” or “every 24h”"),
+        ("every month", "names no time of day", "“every month on the 1st at 9am”"),
+        ("today at 9am", "in the past", "“tomorrow at 09:00”"),
+        ("2026-11-18 09:00", "2026-11-18 09:00:00+01:00 Europe/Berlin is in the past", "in 20m"),
+        ("2026-11-18T10:00:00+01:00", "in the past", "in 20m"),
+        ("0001-01-01 00:00", "in the past", "tomorrow"),
+        ("2127-01-01 00:00", "more than 100 years away", "earlier"),
+        ("9999-12-31T23:59:59-15:00", "more than 100 years away", "earlier"),
+        ("2026-02-30 09:00", "“2026-02-30” is not a date", "February has 28 days in 2026"),
+        ("2026-13-01 09:00", "“2026-13-01” is not a date", "2026-12-01"),
+        ("every year on feb 30 at 9am", "“february 30” is not a date", "29 days"),
+        ("mon 2026-12-01 at 9am", "is a Tuesday, not a Monday", "2026-12-01"),
+        ("12/01/2026 09:00", "order of day and month", "2026-12-01"),
+        ("2027-03-28 02:30", "02:30 does not exist on Sun 2027-03-28", "2027-03-28 03:00"),
+        ("in 0s", "not in the future", "in 1s"),
+        ("in 1.5h", "whole numbers", "“in 1h30m”"),
+        ("in 30m1h", "from large to small", "1h30m"),
+        ("in 5", "not a duration", "in 20m"),
+        ("in 2 months", "not a fixed length", "at 2027-01-18 09:00"),
+        ("in 99999999 years", "beyond 100 years", "date"),
+        ("in 99999999999d", "beyond 100 years", "in 20m"),
+        (f"in {'9' * 200}d", "too large", "in 20m"),
+        ("in 2 days at 9am", "no time of day", "“at 2026-11-20 09:00”"),
+        ("every 0m", "shortest interval is one second", "every 1s"),
+        ("every 2 days at 9am", "elapsed hours", "“every 2d” (elapsed)"),
+        ("every other day at 9am", "every other day", "“every 2 days”"),
+        ("every 2 weeks at 9am", "on which day of the week", "“every 2 weeks on friday at 9am”"),
+        ("every 0 weeks on friday at 9am", "from 1 to 104", "every 2 weeks"),
+        ("every 105 weeks on friday at 9am", "from 1 to 104", "every 2 weeks"),
+        ("every third friday at 9am", "of what", "on the third friday at 9am” or “every 3 weeks on"),
+        ("every 3 months on the 1st at 8am", "in which months", "july and october on the 1st at 8am”"),
+        ("on the 1st at 9am", "once or every month", "“every month on the 1st at 9am”"),
+        ("on the 1st and 15th", "once or every month", "“every month on the 1st and 15th at 9am”"),
+        ("every month on the 32nd at 9am", "no month has", "the last day"),
+        ("every month on the last weekday at 9am", "not supported", "last friday"),
+        ("every month on the 1st and the last friday at 9am", "mixes", "two prompts"),
+        ("every day at 9am and 5:30pm", "09:00, 17:30", "one prompt for each"),
+        ("every day at 09:00:30", "no seconds", "09:00"),
+        ("tomorrow at 9am and 5pm", "more than one time", "one prompt for each"),
+        ("every 15 minutes between 9am and 5pm", "not a limit", "*/15 9-16 * * *"),
+        ("every 2h on weekdays", "around the clock", "cron"),
+        ("tomorrow between 9am and 11am", "a window recurs", "“every day between 9am and 11am”"),
+        ("on friday between 9am and 11am", "a window recurs", "“every friday between 9am and 11am”"),
+        ("every 2 weeks on friday between 9am and 11am", "weekdays of each week only", "every friday"),
+        ("between 9am and 9am", "empty", "between 00:00 and 24:00"),
+        ("0 times between 9am and 5pm", "from 1 to 100", "3 times"),
+        ("101 times between 9am and 5pm", "from 1 to 100", "3 times"),
+        ("3 times a week between 9am and 5pm", "by the day", "3 times a day"),
+        ("100 times between 09:00 and 09:01", "one occurrence a second", "3 times"),
+        ("0 0 9 * * 1-5", "five fields", "“0 9 * * 1-5”"),
+        ("0 9 * * 1-5 2027", "five fields", "“0 9 * * 1-5”"),
+        ("* * * *", "five fields", "0 9 * * 1-5"),
+        ("0 25 * * *", "hour", ""),
+        ("0 9 30 2 *", "never matches", ""),
+        ("@reboot", "@reboot", "@hourly"),
+        ("@every 2h", "@every 2h", "“every 2h”"),
+        ("2026-12-01 09:00 America/New_York", "read in Europe/Berlin", "--tz"),
+        ("tomorrow at 9am EST", "read in Europe/Berlin", "--tz"),
+        ("tomorrow at 9am +01:00", "read in Europe/Berlin", "--tz"),
+        ("1795234567", "bare number", "2026-12-01T09:00:00Z"),
+        ("every wekday at 9am", "“wekday” is not understood", "did you mean “every weekday at 9am”?"),
+        ("remind me tomorrow at 9am", "not understood", "did you mean “tomorrow at 9am”?"),
+        ("everyday at 9am", "not understood", "did you mean “every day at 9am”?"),
+        ("tonight at 8pm", "not understood", "did you mean “today at 8pm”?"),
+        ("every month on th last day at 17:00", "“th”", "nearest forms are “every month on the last day at 17:00”"),
+        ("every thursady at 17:00", "not understood", "did you mean “every thursday at 17:00”?"),
+        ("every month on the 1st and 3rd monday at 9am", "mixes", "the first and third monday"),
+        ("hello world", "“hello” is not understood", "in 20m"),
+        ("every day at 9am please", "“please” is not understood", "did you mean “every day at 9am”?"),
+        ("every day\x1b at \ud8009am", "nobody can see", "every day at 9am"),
+    ],
+)  # fmt: skip
+def test_what_is_not_clear_is_refused_with_what_would_be(text: str, message: str, hint: str) -> None:
+    error = refused(text)
+    assert message in error.message
+    assert hint in (error.hint or "")
+
+
+def test_text_beyond_the_bound_is_refused_before_it_is_read() -> None:
+    assert "too long" in refused("x" * (MAX_WHEN_LENGTH + 1)).message
+
+
+def test_a_message_quotes_a_bounded_part_of_the_text() -> None:
+    error = refused("every " + "x" * 240)
+    assert len(error.message) < 200
+    assert error.message.isprintable()
+
+
+def test_an_unknown_zone_is_its_own_error() -> None:
+    with pytest.raises(UnknownTimezone):
+        when("in 20m", timezone="Mars/Olympus")
+
+
+def test_at_a_time_read_twice_today_means_the_first_reading() -> None:
+    # 2026-10-25 in Berlin: 02:00–03:00 is read at +02:00, then again at +01:00.
+    between = instant("2026-10-25T02:45:00+02:00")
+    assert when("at 02:30", now=between) == Once(wall=datetime.fromisoformat("2026-10-26T02:30"))
+    before = instant("2026-10-25T01:00:00+02:00")
+    assert when("at 02:30", now=before) == Once(wall=datetime.fromisoformat("2026-10-25T02:30"))
+
+
+def test_days_are_counted_in_the_zone_of_the_prompt() -> None:
+    evening = instant("2026-11-18T23:30:00+00:00")
+    assert when("tomorrow at 9am", now=evening, timezone="UTC") == Once(wall=datetime.fromisoformat("2026-11-19T09:00"))
+    assert when("tomorrow at 9am", now=evening, timezone="Asia/Tokyo") == Once(
+        wall=datetime.fromisoformat("2026-11-20T09:00")
+    )
+
+
+# ── bounds ──
+
+VOCABULARY = [
+    "in",
+    "at",
+    "on",
+    "every",
+    "each",
+    "other",
+    "day",
+    "days",
+    "daily",
+    "weekly",
+    "monthly",
+    "yearly",
+    "hourly",
+    "today",
+    "tomorrow",
+    "next",
+    "noon",
+    "midnight",
+    "weekday",
+    "weekdays",
+    "weekend",
+    "fortnight",
+    "week",
+    "weeks",
+    "month",
+    "months",
+    "year",
+    "last",
+    "first",
+    "second",
+    "third",
+    "fifth",
+    "the",
+    "of",
+    "and",
+    "between",
+    "times",
+    "time",
+    "once",
+    "twice",
+    "randomly",
+    "random",
+    "a",
+    "an",
+    "am",
+    "pm",
+    "monday",
+    "fridays",
+    "fri",
+    "december",
+    "feb",
+    "1",
+    "2",
+    "3",
+    "9",
+    "29",
+    "30",
+    "31",
+    "60",
+    "104",
+    "2026",
+    "2028",
+    "99999999999",
+    "9am",
+    "12pm",
+    "0am",
+    "09:00",
+    "24:00",
+    "25:61",
+    ":15",
+    ":99",
+    "20m",
+    "1h30m",
+    "1.5h",
+    "0s",
+    "1st",
+    "3rd",
+    "15th",
+    "99th",
+    "hour",
+    "minute",
+    "2026-12-01",
+    "0000-00-00",
+    "9999-12-31",
+    "2027-03-28",
+    "+01:00",
+    "-15:59",
+    "z",
+    "utc",
+    ",",
+    "to",
+    "counted",
+    "from",
+    "@daily",
+    "*",
+    "*/5",
+    "0",
+    "1-5",
+    "L",
+    "5#2",
+    "Europe/Berlin",
+    "now",
+    "ago",
+    "for",
+    "mon-fri",
+    "2026-12-01T09:00:00+01:00",
+    "&",
+    "/",
+    "–",
+    "²",
+    "٣",
+]
+texts = st.one_of(
+    st.lists(st.sampled_from(VOCABULARY), max_size=12).map(" ".join),
+    st.lists(st.sampled_from(VOCABULARY), max_size=8).map("".join),
+    st.text(max_size=MAX_WHEN_LENGTH + 4),
+    st.text(alphabet="0123456789 :-/*,@#Lapmh+.tz", max_size=40),
+    st.builds(
+        lambda form, at, new: form[:at] + new + form[at + 1 :],
+        st.sampled_from(FORMS),
+        st.integers(0, 40),
+        st.text(max_size=3),
+    ),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    texts,
+    st.integers(0, instant("2100-01-01T00:00:00+00:00")),
+    st.sampled_from(ZONES),
+)
+@example("every day at 9am", NOW, ZONE)
+@example("2026-12-01 99:99", NOW, ZONE)
+def test_any_text_is_a_schedule_to_come_or_an_error_with_a_hint(text: str, now: int, timezone: str) -> None:
+    error: InvalidSchedule | None = None
+    try:
+        schedule = parse_when(text, now=now, timezone=timezone)
+    except InvalidSchedule as refusal:
+        error = refusal
+    if error is not None:
+        assert error.hint
+        assert (error.message + error.hint).isprintable()
+        return
+    following = next_after(schedule, now, timezone=timezone, seed="seed")
+    assert following is not None
+    assert following > now
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 256,
+        "1h" * 128,
+        "9am," * 64,
+        "a" * 256,
+        "a " * 128,
+        "wekday " * 36,
+        "every " * 42,
+        "monday and " * 23,
+        "1st and " * 32,
+        "sun" * 85,
+        "* " * 128,
+        "0-59/1," * 36,
+        "-" * 256,
+        "2026-12-01t" * 23,
+        "every day at " + "9:00, " * 40,
+        "(" * 256,
+        "a-" * 128,
+    ],
+    ids=lambda text: f"{text[:12]!r}…",
+)
+def test_no_text_takes_longer_than_a_tenth_of_a_second(text: str) -> None:
+    refused("every wekday at 9am")  # what is loaded once is not counted
+    took = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        start = time.perf_counter()
+        with contextlib.suppress(InvalidSchedule):
+            when(text[:MAX_WHEN_LENGTH])
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.1
+
+
+@given(st.integers(0, 93 * 365 * 24 * 60), st.sampled_from(ZONES))
+@settings(max_examples=100, deadline=None)
+@example(128 * 24 * 60 + 19 * 60 + 30, ZONE)  # 02:30 on the night of a gap
+def test_a_typed_wall_time_is_what_the_clock_reads_then_or_never_reads(minutes: int, timezone: str) -> None:
+    wall = datetime.fromisoformat("2026-11-19T07:00") + timedelta(minutes=minutes)
+    text = f"{wall:%Y-%m-%d %H:%M}"
+    try:
+        at = next_after(when(text, timezone=timezone), NOW, timezone=timezone, seed="seed")
+    except InvalidSchedule:
+        at = None
+    if at is None:
+        there_and_back = wall.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC).astimezone(ZoneInfo(timezone))
+        assert there_and_back.replace(tzinfo=None) != wall
+    else:
+        assert datetime.fromtimestamp(at / 1000, ZoneInfo(timezone)).replace(tzinfo=None) == wall
