@@ -1,0 +1,17 @@
+"""What a person types: `scheduled-prompts` (or `sprompt`), a command, its options.
+
+`app` holds the words one can type, `entry` turns a command line into an exit code, `output` writes documents and errors.
+Each command has its own file for what it does, imported when it is typed: `--help` loads no Redis client, `--json` no
+tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (None: this process's) and return its exit code."""
+    from scheduled_prompts.cli.entry import run_command_line
+
+    return run_command_line(argv)

@@ -192,10 +192,9 @@ def read_time(words: Words) -> time:
             words.put_back("at")
             forms = [words.with_next("at", example, count=2) for example in ("9am", "18:30")]
             raise refusal(f"{quoted(words.text)} names no time of day", f"add one: {or_list(forms)}")
-        raise refusal(
-            f"{quoted(words.peek())} is not a time of day in {quoted(words.text)}",
-            "write “9am”, “18:30”, “noon” or “midnight”",
-        )
+        # A word may be a slip that can be put right; for a number the forms of a time say more.
+        hint = None if words.peek().isalpha() else "write “9am”, “18:30”, “noon” or “midnight”"
+        raise refusal(f"{quoted(words.peek())} is not a time of day in {quoted(words.text)}", hint)
     return found
 
 

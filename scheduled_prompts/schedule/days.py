@@ -108,6 +108,9 @@ def _take_every(words: Words) -> Days:
         return Days(weekdays)
     if months := words.take_list(lambda: MONTH_NAMES.get(words.peek()) and MONTH_NAMES[words.read()]):
         return replace(_on_month_days(words), months=tuple(sorted(set(months))))
+    if words.peek().isdecimal() and not words.peek(1):
+        forms = [f"every {words.peek()}{unit}" for unit in "smhd"]
+        raise refusal(f"{quoted(words.text)} does not say of what", or_list(forms))
     if (month_days := _take_month_days(words)) is not None:
         if _take_of_every_month(words):
             return month_days
@@ -271,7 +274,6 @@ def _with_inserted(words: Words, preposition: str, *missing: str) -> str:
     """Return a hint that adds what is missing before the time, if the time is what comes next."""
     if not (words.done or words.peek() == "at" or words.peek()[0].isdecimal()):
         raise words.refusal_of_next()
-    words.put_back(preposition)
-    has_time = words.peek(1 if words.peek() == preposition else 0) != ""
-    text = words.with_next(preposition, *missing, count=1 if words.peek() == preposition else 0)
+    has_time = not words.done
+    text = words.with_next(preposition, *missing, count=1 if words.put_back(preposition) else 0)
     return f"“{text}”" if has_time else f"“{text} at 9am”"

@@ -37,6 +37,7 @@ from scheduled_prompts.schedule.lexer import (
     NUMBER_NAMES,
     WEEKDAY_NAMES,
     Words,
+    or_list,
     quoted,
     refusal,
 )
@@ -100,6 +101,9 @@ def _parse(text: str, moment: Moment) -> Schedule:
         raise refusal("the schedule is empty", "“in 20m”, “tomorrow at 9am”, “every weekday at 9:00” or “0 9 * * 1-5”")
     if not typed.isprintable():
         raise refusal(f"{quoted(typed)} holds characters that nobody can see")
+    zone_at_end = f" {moment.timezone.lower()}"
+    if typed.lower().endswith(zone_at_end):  # it says nothing new: let it pass
+        typed = typed[: -len(zone_at_end)]
     try:
         if typed.startswith("@"):
             return _alias(typed)
@@ -144,7 +148,8 @@ def _cron(typed: str) -> Cron:
 
 
 def _sentence(typed: str, moment: Moment) -> Schedule:
-    words = Words(_without_zone(typed, moment))
+    _refuse_other_zone(typed, moment)
+    words = Words(typed)
     if "between" in words.all:
         return read_window(words)
     if words.take("once"):
@@ -153,7 +158,8 @@ def _sentence(typed: str, moment: Moment) -> Schedule:
         return _complete(words, recurring, moment)
     if words.take("in"):
         return _complete(words, _elapsed(words, moment), moment)
-    _refuse_bare_number(words)
+    if (elapsed := _from_now(words, moment)) is not None:
+        return _complete(words, elapsed, moment)
     return _complete(words, _one_shot(words, moment), moment)
 
 
@@ -171,16 +177,12 @@ def _complete(words: Words, schedule: Schedule, moment: Moment) -> Schedule:
     raise words.refusal_of_next()
 
 
-def _without_zone(typed: str, moment: Moment) -> str:
-    """Let a zone at the end pass if it is the prompt's own; refuse another."""
-    *before, last = typed.split(" ")
-    if before and last.lower() == moment.timezone.lower():
-        return " ".join(before)
+def _refuse_other_zone(typed: str, moment: Moment) -> None:
+    last = typed.rpartition(" ")[2]
     bare = last.lower().rpartition("[")[2].strip("()]")
     area = bare.partition("/")[0]
     if bare in _ABBREVIATED_ZONES or (area.isalpha() and area != bare):
         raise _zone_refusal(last, moment)
-    return typed
 
 
 def _zone_refusal(typed: str, moment: Moment) -> InvalidSchedule:
@@ -198,7 +200,9 @@ def _elapsed(words: Words, moment: Moment) -> Once:
     if ms is None:
         raise refusal(
             f"{quoted(words.rest() or words.text)} is not a duration in {quoted(words.text)}",
-            "“in 20m”, “in 2 hours” or “in 1h30m”",
+            or_list([f"{words.text}{unit}" for unit in "smhd"])
+            if words.peek().isdecimal() and not words.peek(1)
+            else "“in 20m”, “in 2 hours” or “in 1h30m”",
         )
     if ms == 0:
         raise refusal(f"{quoted(words.text)} is not in the future", "the shortest is “in 1s”")
@@ -229,8 +233,8 @@ def _calendar_refusal(words: Words, moment: Moment) -> InvalidSchedule:
     )
 
 
-def _refuse_bare_number(words: Words) -> None:
-    """Refuse what starts with a number or a duration and does not say “in” or “every”."""
+def _from_now(words: Words, moment: Moment) -> Once | None:
+    """Read `20 minutes from now`; refuse other texts that start with a duration, a count or a long number."""
     if len(words.all) == 1 and words.peek().isdecimal() and len(words.peek()) > 2:
         raise refusal(
             f"{quoted(words.text)} is a bare number",
@@ -240,14 +244,16 @@ def _refuse_bare_number(words: Words) -> None:
     ms = take_duration(words)
     if ms is None:
         words.position = before
-        return
+        if words.peek() == "twice" or words.peek(1) == "times":
+            raise refusal(f"{quoted(words.text)} does not say when", "“3 times a day between 09:00 and 17:00”")
+        return None
     if words.done:
         raise refusal(
             f"{quoted(words.text)} could mean once or again and again",
             f"“in {words.text}” (once) or “every {words.text}” (again and again)",
         )
     if words.take_phrase("from now"):
-        raise refusal(f"{quoted(words.text)} is not one of the forms", f"“in {spelled(ms)}”")
+        return moment.once_at(moment.now + ms)
     if words.take("ago"):
         raise refusal(f"{quoted(words.text)} is in the past", f"“in {spelled(ms)}”")
     raise words.refusal_of_next()
@@ -259,6 +265,12 @@ def _one_shot(words: Words, moment: Moment) -> Schedule:
     start = words.position
     day = _take_day(words, moment)
     if day is not None:
+        if words.peek() in ("and", "&", ",", "to") and words.peek(1) in WEEKDAY_NAMES:
+            named = words.text.lower().removeprefix("on ")
+            raise refusal(
+                f"{quoted(words.text)} names more than one day; a one-shot has one",
+                f"“every {named}”" if words.all[-1] not in WEEKDAY_NAMES else f"“every {named} at 9am”",
+            )
         is_date = not {"today", "tomorrow", *WEEKDAY_NAMES}.issuperset(words.all[start : words.position])
         words.take(",")
         words.take("at")

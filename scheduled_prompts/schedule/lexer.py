@@ -130,10 +130,11 @@ class Words:
         """Read the next word if it is one of these; else return the empty string."""
         return self.read() if self.peek() and self.peek() in options else ""
 
-    def put_back(self, word: str) -> None:
-        """Go back before the last word read, if it was this one."""
-        if self.position and self._words[self.position - 1] == word:
-            self.position -= 1
+    def put_back(self, word: str) -> bool:
+        """Go back before the last word read if it was this one; return whether it was."""
+        was_read = self.position > 0 and self._words[self.position - 1] == word
+        self.position -= was_read
+        return was_read
 
     def take_phrase(self, phrase: str) -> bool:
         """Read these words if they come next, all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable
 
@@ -131,6 +132,9 @@ _MEANT = {
     "evening": "day",
     "night": "day",
     "afternoon": "day",
+    "now": "in 1s",
+    "asap": "in 1s",
+    "immediately": "in 1s",
     "starting": "",
     "please": "",
     "me": "",
@@ -146,13 +150,9 @@ def nearest_forms(text: str, parse: Callable[[str], object], *, year: int) -> st
 
     Dates in the forms shown lie in `year`, so that they are to come.
     """
-    corrected = _corrected(text)
-    if corrected is not None:
-        try:
+    for corrected in _corrections(text):
+        with contextlib.suppress(ScheduledPromptsError):
             parse(corrected)
-        except ScheduledPromptsError:
-            pass
-        else:
             return f"did you mean “{corrected}”?"
     typed = " ".join(text.lower().split())[:_MAX_COMPARED]
     forms = [form.replace(_YEAR_IN_FORMS, str(year)) for form in FORMS]
@@ -160,15 +160,14 @@ def nearest_forms(text: str, parse: Callable[[str], object], *, year: int) -> st
     return "the nearest forms are " + or_list(near or list(_ALWAYS_GOOD))
 
 
-def _corrected(text: str) -> str | None:
-    """Return the text with unknown words replaced by known ones they resemble; None if none was."""
+def _corrections(text: str) -> list[str]:
+    """Return the text with unknown words replaced by what they resemble or stand for, and with them left out."""
     words = words_of(text[:MAX_WHEN_LENGTH])
     if len(words) > _MAX_WORDS:
-        return None
-    corrected = [_known(word) for word in words]
-    if corrected == words:
-        return None
-    return spoken(" ".join(corrected).split())
+        return []
+    replaced = [_known(word) for word in words]
+    left_out = [word for word in words if word not in _MEANT]
+    return [spoken(" ".join(each).split()) for each in (replaced, left_out) if each not in (words, [])]
 
 
 def _known(word: str) -> str:

@@ -82,8 +82,10 @@ def _take_minute(words: Words) -> int | None:
 def _take_interval(words: Words, moment: Moment) -> Interval | None:
     """Read what follows “every” if it is elapsed time and nothing else."""
     alone = {"minute": MINUTE_MS, "second": SECOND_MS}.get(words.peek())
-    if alone is not None and not words.peek(1):
+    if alone is not None and (words.peek() == "minute" or not words.peek(1)):
         words.read()
+        if not words.done:
+            _refuse_interval_with_more(words, alone)
         return Interval(every_ms=alone, anchor=moment.now)
     if words.peek() in ("day", "week", "month", "year") and not words.peek(1):
         unit = words.peek()

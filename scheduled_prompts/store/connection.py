@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -27,19 +27,24 @@ class Connection:
         self,
         client: Redis,
         *,
-        description: str,
+        description: str | Callable[[], str],
         ensure: Callable[[], Awaitable[None]] | None = None,
         release: Callable[[], Awaitable[None]] | None = None,
         owned: bool = True,
         remembers: bool = True,
     ) -> None:
         self.client = client
-        self.description = description
+        self._describe = description
         self.remembers = remembers
         """Whether what is stored outlives this process."""
         self._ensure = ensure
         self._release = release
         self._owned = owned
+
+    @property
+    def description(self) -> str:
+        """Where the store is, for people; no password in it."""
+        return self._describe if isinstance(self._describe, str) else self._describe()
 
     async def ensure(self) -> None:
         """Make sure there is a server, where it is ours to start. Raises StoreUnusable where it cannot be started."""
@@ -104,8 +109,16 @@ def _embedded(directory: str) -> Connection:
     from scheduled_prompts.store.embedded import EmbeddedServer
 
     server = EmbeddedServer(Path(directory).expanduser() if directory else None)
-    client = Redis(unix_socket_path=str(server.socket_path), **options())
-    return Connection(client, description=server.describe(), ensure=server.ensure, release=server.release)
+
+    class EmbeddedConnection(UnixDomainSocketConnection):
+        """Asks at each connect where the server listens: who starts it again chooses anew."""
+
+        async def _connect(self) -> None:
+            self.path = str(server.socket_path)
+            await super()._connect()
+
+    client = Redis.from_pool(ConnectionPool(connection_class=EmbeddedConnection, **options()))
+    return Connection(client, description=server.describe, ensure=server.ensure, release=server.release)
 
 
 _memory_servers: dict[str, Any] = {}

@@ -43,6 +43,7 @@ class Transport:
         self.keys = keys
         self.clock = clock
         self.patience = patience
+        self._decoded = bool(connection.client.get_encoder().decode_responses)
         self.failures = 0
         """How often an answer failed to come: who counts on unbroken contact compares."""
 
@@ -61,7 +62,8 @@ class Transport:
             except redis_errors.NoScriptError:
                 return await self.client.eval(script.source, 1, self.keys.meta, *argv)
 
-        return as_text(await self.ask(send))
+        answer = await self.ask(send)
+        return answer if self._decoded else as_text(answer)
 
     async def ask(self, send: Callable[[], Awaitable[Any]]) -> Any:
         """Send until answered."""

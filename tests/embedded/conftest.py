@@ -96,14 +96,16 @@ class House:
         async def look() -> None:
             server = EmbeddedServer(self.directory, linger=0.0, patience=WITHIN)
             await server.ensure()
-            async with Redis(unix_socket_path=str(server.socket_path), decode_responses=True) as redis:
-                serving = (await redis.info("server"))["process_id"]
-                for pid in self._out:
-                    for other in self.reports(pid, "server"):
-                        assert other == serving or has_ended(other), "two servers on one directory"
-                    for key in self.reports(pid, "wrote"):
-                        assert await redis.get(key) == "acknowledged"
-            await server.release()
+            try:
+                async with Redis(unix_socket_path=str(server.socket_path), decode_responses=True) as redis:
+                    serving = (await redis.info("server"))["process_id"]
+                    for pid in self._out:
+                        for other in self.reports(pid, "server"):
+                            assert other == serving or has_ended(other), "two servers on one directory"
+                        for key in self.reports(pid, "wrote"):
+                            assert await redis.get(key) == "acknowledged"
+            finally:
+                await server.release()
 
         asyncio.run(look())
         assert_all_gone(self.directory)

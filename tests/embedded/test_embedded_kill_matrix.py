@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from conftest import WITHIN, House
+from conftest import WITHIN, House, has_ended
 from embedded_child import KILLED
 
 START = [
@@ -99,6 +99,9 @@ def test_keeper_and_server_may_be_killed_at_any_step_of_the_keeper(house: House,
     user = house.user(keeper_at=step, keeper_action=victim)
     assert house.wait(user) == 0
     house.await_report(user, "keeper-at")
+    if victim == "self":
+        # It may have been replaced by the user who left, and the second dies like the first.
+        assert all(has_ended(keeper) for keeper in house.reports(user, "keeper"))
     house.assert_sound()
 
 

@@ -57,9 +57,12 @@ SAID = [
     (cron("0 8 L 2 *"), "every february on the last day at 08:00"),
     (RandomWindow(start=540, end=660, weekdays=WORKING), "once a day at random between 09:00 and 11:00, every weekday"),
     (RandomWindow(times=3, start=540, end=1020), "3 times a day at random between 09:00 and 17:00, every day"),
-    (RandomWindow(times=2, start=1320, end=120, weekdays=(4,)), "twice a day at random between 22:00 and 02:00, every friday"),
+    (
+        RandomWindow(times=2, start=1320, end=120, weekdays=(4,)),
+        "twice a day at random between 22:00 and 02:00, every friday",
+    ),
     (RandomWindow(start=0, end=1440), "once a day at random between 00:00 and 24:00, every day"),
-]  # fmt: skip
+]
 
 
 def typed_again(text: str) -> Schedule:

@@ -30,10 +30,11 @@ watcher: Callable[[str], None] | None = None
 
 def keep(linger: float, keeper_lock: int) -> None:
     """Return when the server of the working directory is shut down, or is not there while nobody uses it."""
+    # Whoever started us made both files; if they are gone, so is the directory, and there is nothing to keep.
     # keeper_lock has a lower number than these two: should we be killed, the kernel closes it first, as we
     # would.
-    users = os.open("users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    server = os.open("server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    users = os.open("users.lock", os.O_RDWR | os.O_CLOEXEC)
+    server = os.open("server.lock", os.O_RDWR | os.O_CLOEXEC)
     path = _read_socket("")
     _step("keeper-started")
     while True:

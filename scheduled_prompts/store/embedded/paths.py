@@ -60,7 +60,10 @@ def prepare_directory(directory: Path) -> Path:
 
 def choose_socket(directory: Path) -> Path:
     """Where a server started now for `directory` (a real path) is to listen. Raises StoreUnusable."""
-    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    # The inode, too: when a directory is removed and made again, the old server (which keeps the old inode from
+    # being used again) must not remove the new one's socket when it ends.
+    identity = b"%d %s" % (directory.stat().st_ino, os.fsencode(directory))
+    digest = hashlib.sha256(identity).hexdigest()[:16]
     name = f"{APPLICATION}-{digest}.sock"
     configured = os.environ.get("XDG_RUNTIME_DIR", "")
     if configured.startswith("/") and Path(configured).is_dir():

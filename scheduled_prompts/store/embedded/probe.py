@@ -17,7 +17,8 @@ _ANSWERS_WITHIN = 0.5  # s; a live server answers in well under 1 ms, a busy one
 class Answer(Enum):
     """What a probe found."""
 
-    NOBODY = auto()  # no socket, or nobody listens
+    GONE = auto()  # no socket is there
+    NOBODY = auto()  # a socket on which nobody listens: left behind by a server that was killed
     SILENT = auto()  # somebody listens, and does not answer in time
     LOADING = auto()  # our server, still reading its file
     READY = auto()  # our server, serving
@@ -27,7 +28,7 @@ class Answer(Enum):
 async def probe(socket: Path, directory: Path) -> Answer:
     """Ask once, without retries. Raises StoreUnusable for a socket that must not even be asked."""
     if not check_socket(socket):
-        return Answer.NOBODY
+        return Answer.GONE
     # RESP2 and no driver info: no handshake, so that this is one round trip.
     connection = UnixDomainSocketConnection(
         path=str(socket),

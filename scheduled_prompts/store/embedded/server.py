@@ -20,6 +20,7 @@ from scheduled_prompts.store.embedded.paths import choose_socket, default_direct
 from scheduled_prompts.store.embedded.probe import Answer, probe
 from scheduled_prompts.store.embedded.record import ServerRecord, read_record, write_record
 from scheduled_prompts.store.embedded.steps import step
+from scheduled_prompts.store.embedded.unreachable import GRACE, end_unreachable
 
 LINGER = 3.0  # s; longer than the pause between two commands that somebody types or a script runs
 PATIENCE = 30.0  # s; a server reads some hundred MB of its file in that time
@@ -30,6 +31,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _WHY_NO_ANSWER = {
+    Answer.GONE: "but its socket {socket} is gone",
     Answer.NOBODY: "but nobody listens on its socket {socket}",
     Answer.SILENT: "but does not answer on {socket}",
     Answer.LOADING: "but is still loading its data",
@@ -110,6 +112,8 @@ class EmbeddedServer:
                 return
             try:
                 await self._see_to_keeper()  # it may have been killed since
+            except StoreUnusable:
+                pass  # leaving always succeeds; the next user sees to a keeper
             finally:
                 self._leave()
 
@@ -140,6 +144,7 @@ class EmbeddedServer:
     async def _find_or_start(self, deadline: float) -> None:
         pause = _FIRST_PAUSE
         started = keeper_seen = False
+        gone_since: float | None = None
         while True:
             lock = locks.try_exclusive(self._directory / locks.SERVER)
             if lock is not None:
@@ -159,8 +164,16 @@ class EmbeddedServer:
             if answer is Answer.READY:
                 step("answered")
                 return
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline:
                 raise self._no_answer(answer)
+            if answer is not Answer.GONE:
+                gone_since = None
+            elif gone_since is None:
+                gone_since = now
+            elif now - gone_since > GRACE:
+                await self._end_unreachable()
+                gone_since = None
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
@@ -197,10 +210,15 @@ class EmbeddedServer:
         finally:
             os.close(lock)
 
+    async def _end_unreachable(self) -> None:
+        record = read_record(self._directory)
+        if record is not None:
+            await _undisturbed(end_unreachable, self._directory, record)
+
     async def _ask(self) -> Answer:
         record = read_record(self._directory)
         if record is None:
-            return Answer.NOBODY  # whoever holds the lock is about to write it
+            return Answer.GONE  # whoever holds the lock is about to write it
         self._socket = Path(record.socket)
         return await probe(self._socket, self._directory)
 
@@ -222,7 +240,7 @@ class EmbeddedServer:
         why = _WHY_NO_ANSWER[answer].format(socket=self._socket)
         return StoreUnreachable(
             f"a server runs in {self._directory} (its lock is held), {why}, after {self._patience:g} s",
-            hint=f"its log is {self._directory / launch.LOG}",
+            hint=f"its log is {self._directory / launch.LOG}, which tells its process id, should it have to be killed",
         )
 
     def _no_start(self, what: str) -> StoreUnusable:
@@ -241,4 +259,5 @@ async def _undisturbed(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        running.exception()  # seen, and of no interest any more
         raise

@@ -44,9 +44,14 @@ local function ready_score(priority, due)
   return string.format('%.0f', (100 - tonumber(priority)) * 8796093022208 + tonumber(due))
 end
 
+local queues_known = {}
+
 local function put_in_ready(fire, platform, runner, priority, due)
   local queue = queue_name(platform, runner)
-  redis.call('SADD', queues_key, queue)
+  if not queues_known[queue] then
+    redis.call('SADD', queues_key, queue)
+    queues_known[queue] = true
+  end
   redis.call('ZADD', ready_key(queue), ready_score(priority, due), fire)
 end
 
@@ -83,19 +88,24 @@ local function move_status(id, from, to, created)
 end
 
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
--- that its old status names.
+-- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)
   local id = prompt_of(fire)
   redis.call('HSET', fire_key(fire), 'status', status, 'ended_at', now, 'reason', reason, ...)
   redis.call('SREM', live_key(id), fire)
-  if redis.call('EXISTS', prompt_key(id)) == 1 then
-    if status == 'succeeded' then
-      redis.call('HDEL', prompt_key(id), 'failures')
-    elseif status == 'failed' or status == 'timed_out' then
-      redis.call('HINCRBY', prompt_key(id), 'failures', 1)
-    end
+  if status == 'succeeded' then
+    redis.call('HDEL', prompt_key(id), 'failures')
+  elseif (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
+    redis.call('HINCRBY', prompt_key(id), 'failures', 1)
   end
   event(status, id, 'fire', fire, 'reason', reason)
+end
+
+-- One command for many members: what a batch saves.
+local function for_each_chunk(list, command, key)
+  for first = 1, #list, 1000 do
+    redis.call(command, key, unpack(list, first, math.min(first + 999, #list)))
+  end
 end
 
 local prior = nil

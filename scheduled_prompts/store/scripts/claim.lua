@@ -13,11 +13,11 @@ for i, item in ipairs(cjson.decode(ARGV[3])) do
   local hash = prompt_key(item.id)
   local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
+  local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status
   if not stored[1] then
     answers[i] = 'gone'
     if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
-  elseif (scheduled and (stored[1] ~= item.version or stored[2] ~= item.seq or stored[3] ~= item.status))
-      or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
+  elseif (scheduled and not unchanged) or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
   else
     answers[i] = 'claimed'
@@ -27,27 +27,29 @@ for i, item in ipairs(cjson.decode(ARGV[3])) do
     put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)
     redis.call('SADD', live_key(item.id), item.fire)
     redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
-    if scheduled then
-      redis.call('HSET', hash, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
-        'last_nominal', item.nominal, 'last_fire', item.fire)
-      redis.call('HINCRBY', hash, 'seq', 1)
+    if not scheduled then
+      redis.call('HSET', hash, 'last_fire', item.fire)
+      manual = true
+    else
+      local moved = {'seq', tonumber(stored[2]) + 1, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
+        'last_nominal', item.nominal, 'last_fire', item.fire}
       if item.next_at == '' then
+        moved[#moved + 1] = 'status'
+        moved[#moved + 1] = item.next_status
+        moved[#moved + 1] = 'ended_at'
+        moved[#moved + 1] = now
         redis.call('ZREM', due_key(item.platform), item.id)
-        redis.call('HSET', hash, 'status', item.next_status, 'ended_at', now)
         move_status(item.id, stored[3], item.next_status, stored[4])
       else
         redis.call('ZADD', due_key(item.platform), item.next_at, item.id)
       end
+      redis.call('HSET', hash, unpack(moved))
       if item.missed_from ~= '' then
         redis.call('RPUSH', spans_key(item.id), cjson.encode({kind = 'missed', reason = 'late',
           from = item.missed_from, ['until'] = item.missed_until, at = now}))
         event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
       end
-    else
-      redis.call('HSET', hash, 'last_fire', item.fire)
-      manual = true
     end
-    event('queued', item.id, 'fire', item.fire)
   end
 end
 

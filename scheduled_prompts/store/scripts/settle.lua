@@ -33,6 +33,7 @@ local function forget_oldest(id)
   end
 end
 
+local released = {}
 for i, item in ipairs(cjson.decode(ARGV[4])) do
   local hash = fire_key(item.fire)
   local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due')
@@ -41,19 +42,25 @@ for i, item in ipairs(cjson.decode(ARGV[4])) do
   else
     answers[i] = 'settled'
     if stored[1] == 'running' then
-      redis.call('ZREM', leases_key, item.fire)
-      if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end
+      released[#released + 1] = item.fire
       if item.outcome == 'retrying' or item.outcome == 'queued' then
+        if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end
         put_aside(item, hash, stored)
       else
         if item.outcome == 'failed' or item.outcome == 'timed_out' then redis.call('HINCRBY', hash, 'failures', 1) end
-        if item.result ~= '' then redis.call('HSET', hash, 'result', item.result) end
-        if item.error ~= '' then redis.call('HSET', hash, 'error', item.error) end
-        end_fire(item.fire, item.outcome, item.reason, 'ended_at', item.ended_at)
+        local fields = {'ended_at', item.ended_at}
+        for _, name in ipairs({'started_at', 'result', 'error'}) do
+          if item[name] ~= '' then
+            fields[#fields + 1] = name
+            fields[#fields + 1] = item[name]
+          end
+        end
+        end_fire(item.fire, item.outcome, item.reason, unpack(fields))
         forget_oldest(prompt_of(item.fire))
       end
     end
   end
 end
+for_each_chunk(released, 'ZREM', leases_key)
 if ready then announce('ready', {}) end
 return answers

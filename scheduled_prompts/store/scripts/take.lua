@@ -31,20 +31,25 @@ table.sort(heads, function(a, b)
   return a[1] < b[1]
 end)
 
-local taken, expiry = {}, string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
+local taken, gone, leased = {}, {}, {}
+local expiry = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
 for i = 1, math.min(limit, #heads) do
   local fire, ready = heads[i][1], heads[i][3]
-  redis.call('ZREM', ready, fire)
+  gone[ready] = gone[ready] or {}
+  table.insert(gone[ready], fire)
   waiting = waiting - 1
   local hash = fire_key(fire)
-  if redis.call('EXISTS', hash) == 1 then
-    redis.call('HINCRBY', hash, 'attempt', 1)
-    redis.call('HDEL', hash, 'started_at', 'retry_at')
-    redis.call('HSET', hash, 'status', 'running', 'token', op, 'daemon', ARGV[5])
-    redis.call('ZADD', leases_key, expiry, fire)
+  local stored = redis.call('HMGET', hash, 'attempt', 'started_at')
+  if stored[1] then
+    if stored[2] then redis.call('HDEL', hash, 'started_at', 'retry_at') end
+    redis.call('HSET', hash, 'status', 'running', 'attempt', tonumber(stored[1]) + 1, 'token', op, 'daemon', ARGV[5])
+    leased[#leased + 1] = expiry
+    leased[#leased + 1] = fire
     taken[#taken + 1] = fire
   end
 end
+for ready, fires in pairs(gone) do for_each_chunk(fires, 'ZREM', ready) end
+for_each_chunk(leased, 'ZADD', leases_key)
 if #taken > 0 then remember(taken) end
 local answer = describe(taken)
 answer[1] = tostring(waiting)

@@ -1,0 +1,52 @@
+"""Where a command works: the settings, and a scheduler on the store that they and the command line name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from scheduled_prompts.cli.options import Choices
+from scheduled_prompts.cli.output import command_name
+from scheduled_prompts.prompt import Definition
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.settings import Settings, load_settings
+
+
+def chosen_settings(choices: Choices) -> Settings:
+    """The settings, with what the command line says over them. Raises InvalidConfig."""
+    settings = load_settings(choices.config)
+    return settings if choices.store is None else settings.model_copy(update={"store": choices.store})
+
+
+def closed_scheduler(settings: Settings) -> Scheduler:
+    """A scheduler that has not spoken to its store yet."""
+    return Scheduler(settings.store, namespace=settings.namespace, timezone=settings.timezone)
+
+
+@asynccontextmanager
+async def open_scheduler(settings: Settings) -> AsyncIterator[Scheduler]:
+    async with closed_scheduler(settings) as scheduler:
+        yield scheduler
+
+
+async def why_unserved(
+    scheduler: Scheduler, prompt: Definition, settings: Settings, choices: Choices
+) -> tuple[str, str] | None:
+    """Why this prompt would not fire as things are, and what to do; None where a live daemon serves it."""
+    if not scheduler.store.transport.connection.remembers:
+        return "memory: is forgotten when this command ends", "name a store that lasts: --store embedded:"
+    problem = await scheduler.why_unserved(prompt)
+    if problem is None:
+        return None
+    if "no daemon" in problem and prompt.runner not in (*settings.runners, "log"):
+        problem += f", and the configuration here has no runner {prompt.runner!r}"
+    return problem, f"start one: {command_line(choices, 'serve')}"
+
+
+def command_line(choices: Choices, *words: str) -> str:
+    """A command for the same store and configuration, to be typed."""
+    import shlex
+
+    said = [word for flag, value in (("--store", choices.store), ("--config", choices.config)) if value is not None
+            for word in (flag, value)]
+    return shlex.join([command_name(), *words, *said])
