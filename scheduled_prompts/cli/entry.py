@@ -45,8 +45,7 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
         problem = _as_ours(error, arguments)
         if os.environ.get(DEBUG) not in (None, "", "0"):
             traceback.print_exception(error)
-        if not (isinstance(problem, CommandFailed) and problem.document is None and problem.code == "told"):
-            write_error(problem, as_json=as_json)
+        write_error(problem, as_json=as_json)
         return problem.exit_code
     code = answer if isinstance(answer, int) else 0
     if code == INTERRUPTED:

@@ -87,7 +87,8 @@ ConfigFile = Annotated[
 ]
 PromptId = Annotated[str, typer.Argument(metavar="ID", help="A prompt's id, or any beginning or end of it.")]
 Timezone = Annotated[
-    str | None, typer.Option("--tz", metavar="ZONE", help="An IANA zone such as Europe/Berlin; else the configured one.")
+    str | None,
+    typer.Option("--tz", metavar="ZONE", help="An IANA zone such as Europe/Berlin; else the configured one."),
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier answer ended.")]

@@ -17,8 +17,7 @@ _RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 
 
 class CommandFailed(ScheduledPromptsError):
-    """Ends a command with an exit code of its own. `document` is what a program is told beside the error; None: it has
-    been told already, and people too."""
+    """Ends a command with a code of its own. `document` is what a program is told beside the error."""
 
     def __init__(
         self,
@@ -30,8 +29,8 @@ class CommandFailed(ScheduledPromptsError):
         document: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.code = code  # type: ignore[misc]  # one class for the few ends that are the command line's own
-        self.exit_code = exit_code  # type: ignore[misc]
+        self.code = code
+        self.exit_code = exit_code
         self.document = document
 
 

@@ -47,6 +47,10 @@ def command_line(choices: Choices, *words: str) -> str:
     """A command for the same store and configuration, to be typed."""
     import shlex
 
-    said = [word for flag, value in (("--store", choices.store), ("--config", choices.config)) if value is not None
-            for word in (flag, value)]
+    said = [
+        word
+        for flag, value in (("--store", choices.store), ("--config", choices.config))
+        if value is not None
+        for word in (flag, value)
+    ]
     return shlex.join([command_name(), *words, *said])

@@ -55,8 +55,6 @@ def _day_rules(fields: Fields) -> list[tuple[Field, Field]]:
     day, weekday = fields.day, fields.weekday
     if day.starred or weekday.starred:
         return [(day, weekday)]
-    if day.everything or weekday.everything:
-        return [(ANY_DAY, ANY_WEEKDAY)]
     return [(day, ANY_WEEKDAY), (ANY_DAY, weekday)]
 
 

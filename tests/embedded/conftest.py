@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded_child import Nursery
 from redis.asyncio import Redis
 
 from scheduled_prompts.store.embedded import EmbeddedServer, locks
+from tests.embedded.embedded_child import Nursery
 
 WITHIN = 2.0  # s; the bound for anything that follows a kill (about 0.1 s on an idle machine)
 

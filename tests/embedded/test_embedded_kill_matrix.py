@@ -7,8 +7,9 @@ import signal
 import time
 
 import pytest
-from conftest import WITHIN, House, has_ended
-from embedded_child import KILLED
+
+from tests.embedded.conftest import WITHIN, House, has_ended
+from tests.embedded.embedded_child import KILLED
 
 START = [
     "joined",

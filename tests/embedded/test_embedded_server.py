@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import WITHIN, House, assert_all_gone, has_ended
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.store.embedded import EmbeddedServer, default_directory, launch, locks
 from scheduled_prompts.store.embedded.record import read_record
+from tests.embedded.conftest import WITHIN, House, assert_all_gone, has_ended
 
 
 async def pid_of(server: EmbeddedServer) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from wall_clock_oracle import HOUR, MINUTE, Stretch, ms, next_of, read_clock, stretches, transitions
+from wall_clock_oracle import HOUR, MINUTE, Stretch, latest_of, ms, next_of, read_clock, stretches, transitions
 
 from scheduled_prompts.schedule import Cron, latest_between, next_after, upcoming
 
@@ -34,6 +34,7 @@ WILDCARD = [
     "* 0 * * *",
     "10-50/10 */3 1,15,25-31 * *",
     "*/30 0-3 * 3,10,11 *",
+    "45 */23 * * 6",
 ]
 
 
@@ -82,13 +83,15 @@ def test_walking_back_finds_the_same_occurrences(expression, all_stretches):
         assert _backwards(schedule, stretch) == stretch.occurrences(expression), (stretch.zone, stretch.start)
 
 
-@pytest.mark.parametrize("expression", ["30 2 * * *", "0-59 0-23 * * *", "*/20 2 * * *", "45 * * * *"])
+@pytest.mark.parametrize("expression", ["30 2 * * *", "0-59 0-23 * * *", "*/20 2 * * *", "45 * * * *", "45 */23 * * 6"])
 def test_a_restart_at_any_instant_goes_on_with_the_same_sequence(expression, all_stretches):
     schedule = Cron(expression=expression)
     for stretch in all_stretches[::2]:
         expected = stretch.occurrences(expression)
         for instant in range(stretch.start, stretch.end, 17 * MINUTE + 7_919):
-            following = next_of(expected, instant)
+            following, previous = next_of(expected, instant), latest_of(expected, instant)
+            got = latest_between(schedule, stretch.start - 1, instant, timezone=stretch.zone, seed="")
+            assert got == previous, (stretch.zone, instant)
             if following is not None:
                 got = next_after(schedule, instant, timezone=stretch.zone, seed="")
                 assert got == following, (stretch.zone, instant)
@@ -147,6 +150,8 @@ def test_zones_whose_offset_had_seconds_keep_the_wall_clock():
         ms(1972, 1, 6, 9, 44) + 30_000,
         ms(1972, 1, 7, 9, 0),
     ]
+    gap = upcoming(Cron(expression="10 0 * * *"), ms(1972, 1, 6, 12), 1, timezone="Africa/Monrovia", seed="")
+    assert gap == [ms(1972, 1, 7, 0, 44) + 30_000]
 
 
 def test_the_last_of_a_million_occurrences_is_found_without_walking_through_them(monkeypatch):

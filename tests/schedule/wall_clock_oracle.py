@@ -112,6 +112,11 @@ def next_of(occurrences: list[int], after: int) -> int | None:
     return occurrences[place] if place < len(occurrences) else None
 
 
+def latest_of(occurrences: list[int], until: int) -> int | None:
+    place = bisect_right(occurrences, until)
+    return occurrences[place - 1] if place else None
+
+
 def matcher(expression: str):
     """A predicate on naive datetimes, for numbers, `*`, lists, ranges, steps, `L`, `5L` and `1#2`."""
     minute, hour, day, month, weekday = expression.split()

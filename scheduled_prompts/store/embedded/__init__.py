@@ -38,7 +38,8 @@ old generation), the append-only file (rewritten when it has doubled), and how l
 (`linger`).
 
 Which socket the server listens on is written in the directory (`record.py`), not derived by each user: a
-cron job without `XDG_RUNTIME_DIR` must find the server that a login session started.
+cron job without `XDG_RUNTIME_DIR` must find the server that a login session started. When that socket was removed
+under a running server, `ensure` replaces the server (`unreachable.py`).
 """
 
 from __future__ import annotations

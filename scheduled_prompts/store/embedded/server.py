@@ -6,6 +6,7 @@ Why the locks are taken in this order is told in the package's docstring.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -172,7 +173,8 @@ class EmbeddedServer:
             elif gone_since is None:
                 gone_since = now
             elif now - gone_since > GRACE:
-                await self._end_unreachable()
+                with contextlib.suppress(OSError):
+                    await _undisturbed(end_unreachable, self._directory)
                 gone_since = None
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -209,11 +211,6 @@ class EmbeddedServer:
             raise StoreUnusable(f"the keeper of {self._directory} could not be started: {error}") from error
         finally:
             os.close(lock)
-
-    async def _end_unreachable(self) -> None:
-        record = read_record(self._directory)
-        if record is not None:
-            await _undisturbed(end_unreachable, self._directory, record)
 
     async def _ask(self) -> Answer:
         record = read_record(self._directory)

@@ -1,0 +1,54 @@
+"""`cancel` and `run`: what changes a prompt that is there."""
+
+from __future__ import annotations
+
+import typer
+
+from scheduled_prompts.cli.options import Choices
+from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
+from scheduled_prompts.cli.session import chosen_settings, open_scheduler, why_unserved
+from scheduled_prompts.cli.waiting import ended, waiting
+from scheduled_prompts.fire import FireStatus
+from scheduled_prompts.views import fire_view, prompt_view
+
+
+async def cancel(choices: Choices, prompt_id: str) -> None:
+    async with open_scheduler(chosen_settings(choices)) as scheduler:
+        # By its full id from here on: a second look must not find another one.
+        whole_id = await scheduler.resolve(prompt_id)
+        counts = await scheduler.cancel(whole_id)
+        prompt = await scheduler.get(whole_id)
+    if choices.as_json:
+        write_document({"prompt": prompt_view(prompt), "ended": counts.ended, "asked_to_stop": counts.asked_to_stop})
+    else:
+        from scheduled_prompts.cli.screens import cancelled
+
+        write_lines(cancelled(prompt, counts))
+
+
+async def run(choices: Choices, prompt_id: str, *, wait: bool, wait_timeout: float | None) -> None:
+    settings = chosen_settings(choices)
+    async with open_scheduler(settings) as scheduler:
+        prompt = await scheduler.get(prompt_id)
+        fire = await scheduler.run_now(prompt.id)
+        document = fire_view(fire, prompt.timezone)
+        unserved = await why_unserved(scheduler, prompt, settings, choices)
+        if unserved is not None:
+            document["warning"] = "; ".join(unserved)
+            write_warning(*unserved)
+        if wait:
+            try:
+                async with waiting(prompt, wait_timeout):
+                    fire = await ended(scheduler, fire.id)
+            except CommandFailed as error:
+                error.document = document
+                raise
+            document |= fire_view(fire, prompt.timezone)
+    if choices.as_json:
+        write_document(document)
+    else:
+        from scheduled_prompts.cli.screens import outcome, queued
+
+        write_lines(outcome(fire) if wait else queued(prompt, fire))
+    if wait and fire.status is not FireStatus.SUCCEEDED:
+        raise typer.Exit(1)

@@ -1,0 +1,168 @@
+"""What all tests share: async tests in virtual time, both kinds of store, and the check that nothing is left over.
+
+An `async def` test runs on a loop with virtual time; one marked `real_time` on an ordinary loop. A test that takes `lab` runs
+twice: on fakeredis and on a real server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import structlog
+from fakeredis import FakeStrictRedis
+
+from scheduled_prompts.engine.daemon import Daemon
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.connection import connect
+from scheduled_prompts.store.embedded.binary import choose_binary
+from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
+from tests.accounting import check_accounts
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_time: runs on an ordinary event loop, not in virtual time")
+    config.addinivalue_line("markers", "unaccounted: leaves records that do not add up, on purpose")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    test = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+    if pyfuncitem.get_closest_marker("real_time"):
+        asyncio.run(test)
+    else:
+        run_virtual(test)
+    return True
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Logs are asked for where they are tested (`structlog.testing.capture_logs`)."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.reset_defaults()
+
+
+class RealServer:
+    """A server for the whole run: a Unix socket, nothing on disk."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="sp-", dir="/tmp"))
+        self.socket = self.folder / "s"
+        binary = choose_binary(None)
+        self.process = subprocess.Popen(
+            [binary.path, "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self.folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.url = f"unix://{self.socket}"
+        for _ in range(500):
+            if self.socket.exists():
+                break
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def real_server() -> Iterator[RealServer]:
+    server = RealServer()
+    yield server
+    server.stop()
+
+
+class Lab:
+    """One namespace on one server, and the parts that a test needs, closed in the right order."""
+
+    def __init__(self, url: str, inspector: redis.Redis) -> None:
+        self.url = url
+        self.namespace = f"t{os.getpid()}x{next(_numbers)}"
+        self.inspector = inspector
+        """A synchronous client, for looking at the keys behind the back of the code under test."""
+        self.stack = AsyncExitStack()
+
+    @property
+    def prefix(self) -> str:
+        return f"{{{self.namespace}:0}}:"
+
+    async def __aenter__(self) -> Lab:
+        return self
+
+    async def __aexit__(self, *problem: Any) -> None:
+        await self.stack.__aexit__(*problem)
+
+    async def store(self, clock: VirtualClock | None = None, *, seed: int = 0) -> Store:
+        """A store of its own connection. Several in one test want different seeds (or one clock)."""
+        clock = clock or VirtualClock(seed=seed)
+        return await self.stack.enter_async_context(Store(connect(self.url), namespace=self.namespace, clock=clock))
+
+    async def scheduler(self, store: Store, timezone: str = "UTC") -> Scheduler:
+        return Scheduler(store, timezone=timezone)
+
+    async def daemon(self, store: Store, runner: Any = None, **settings: Any) -> Daemon:
+        """A running daemon with one runner, `log`. It is stopped when the lab closes."""
+        runner = runner if runner is not None else RecordingRunner()
+        runners = runner if isinstance(runner, dict) else {"log": runner}
+        daemon = Daemon(store, runners=runners, settings=EngineSettings(**settings))
+        return await self.stack.enter_async_context(daemon)
+
+    def keys(self) -> dict[str, Any]:
+        """All keys of the namespace, without the prefix, with what they hold: to compare before and after."""
+        found: dict[str, Any] = {}
+        for key in self.inspector.scan_iter(match=f"{self.prefix.replace('{', chr(92) + '{')}*", count=1000):
+            name = key.removeprefix(self.prefix)
+            kind = self.inspector.type(key)
+            read = {
+                "hash": lambda k: self.inspector.hgetall(k),
+                "string": lambda k: self.inspector.get(k),
+                "set": lambda k: self.inspector.smembers(k),
+                "zset": lambda k: self.inspector.zrange(k, 0, -1, withscores=True),
+                "list": lambda k: self.inspector.lrange(k, 0, -1),
+                "stream": lambda k: self.inspector.xrange(k),
+            }[kind]
+            found[name] = read(key)
+        return found
+
+    def clear(self) -> None:
+        for name in self.keys():
+            self.inspector.delete(self.prefix + name)
+
+
+@pytest.fixture(params=["fakeredis", "server"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    if request.param == "server":
+        server: RealServer = request.getfixturevalue("real_server")
+        lab = Lab(server.url, redis.Redis(unix_socket_path=str(server.socket), decode_responses=True))
+    else:
+        url = f"memory:{next(_numbers)}"
+        fake_server = connect(url).client.connection_pool.connection_kwargs["server"]
+        lab = Lab(url, FakeStrictRedis(server=fake_server, decode_responses=True))
+    yield lab
+    try:
+        if not request.node.get_closest_marker("unaccounted"):
+            check_accounts(lab.keys())
+    finally:
+        lab.clear()
+        lab.inspector.close()
