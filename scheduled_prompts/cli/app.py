@@ -50,7 +50,7 @@ def before_the_command(
     as_json: AsJson = False,
     store: StoreUrl = None,
     config: ConfigFile = None,
-    version: Annotated[bool, typer.Option("--version", help="Say which release this is.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Say which release this is.")] = False,
 ) -> None:
     ctx.obj = _choices(ctx, as_json, store, config)
     if version:
@@ -159,7 +159,7 @@ def add(
 
     if wait_timeout is not None and not wait:
         ctx.fail("--wait-timeout goes with --wait")
-    definition = {
+    definition: dict[str, object] = {
         "runner": runner,
         "name": name,
         "key": key,
@@ -170,7 +170,7 @@ def add(
         "labels": dict(labels) if labels else None,  # type: ignore[arg-type]  # the parser makes pairs of the texts
         "priority": priority,
         "timeout": timeout,
-        "retries": attempts.count if attempts else None,
+        "retries": attempts.times if attempts else None,
         "retry_delays": attempts.delays if attempts else None,
         "on_crash": on_crash,
         "jitter": jitter,

@@ -42,7 +42,7 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:
-        problem = _as_ours(error, arguments)
+        problem = _as_ours(error)
         if os.environ.get(DEBUG) not in (None, "", "0"):
             traceback.print_exception(error)
         write_error(problem, as_json=as_json)
@@ -53,13 +53,13 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     return code
 
 
-def _as_ours(error: BaseException, arguments: list[str]) -> ScheduledPromptsError:
+def _as_ours(error: BaseException) -> ScheduledPromptsError:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, ScheduledPromptsError):
         return error
     if isinstance(error, typer.TyperException):
-        return CommandFailed(_usage_message(error), hint=_usage_hint(error, arguments), code="usage", exit_code=2)
+        return CommandFailed(_usage_message(error), hint=_usage_hint(error), code="usage", exit_code=2)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return _interrupted()
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -75,7 +75,7 @@ def _usage_message(error: typer.TyperException) -> str:
     return message[:1].lower() + message[1:].rstrip(".")
 
 
-def _usage_hint(error: typer.TyperException, arguments: list[str]) -> str:
+def _usage_hint(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "scheduled-prompts"
     if "unexpected extra argument" in error.format_message() and path.endswith(" add"):

@@ -1,13 +1,15 @@
-"""Instants and lengths of time as people read them: relative, and absolute with date and offset."""
+"""Instants, lengths of time and reasons as people read them: relative, and absolute with date and offset."""
 
 from __future__ import annotations
 
 from datetime import date
 
+from scheduled_prompts.fire import Fire
 from scheduled_prompts.schedule.words import humanize_duration, relative
 from scheduled_prompts.views import instant
 
 UNKNOWN = "–"
+OVERDUE_AFTER_MS = 1_000
 
 
 def absolute(ms: int | None, timezone: str, *, weekday: bool = False, exact: bool = False) -> str:
@@ -27,8 +29,17 @@ def how_far(ms: int | None, now: int) -> str:
     return UNKNOWN if ms is None else relative(ms - now)
 
 
+def coming(ms: int | None, now: int) -> str:
+    """Of what is to come: `in 3 h`, or `due 2 min ago`."""
+    return f"due {how_far(ms, now)}" if is_overdue(ms, now) else how_far(ms, now)
+
+
+def is_overdue(ms: int | None, now: int) -> bool:
+    return ms is not None and ms < now - OVERDUE_AFTER_MS
+
+
 def both(ms: int | None, timezone: str, now: int) -> str:
-    """`in 3 h, Tue 2026-12-01 09:00 +01:00`."""
+    """`2 min ago, Tue 2026-12-01 09:00 +01:00`."""
     return UNKNOWN if ms is None else f"{how_far(ms, now)}, {absolute(ms, timezone, weekday=True)}"
 
 
@@ -37,3 +48,8 @@ def length(ms: int | None) -> str:
     if ms is None:
         return UNKNOWN
     return f"{ms / 1000:.1f} s" if 1000 <= ms < 60_000 else humanize_duration(ms)
+
+
+def why(fire: Fire) -> str:
+    """A fire's reason in words, where it says more than the status."""
+    return "" if fire.reason in (None, fire.status) else str(fire.reason).replace("_", " ")

@@ -28,7 +28,7 @@ class Choices(NamedTuple):
 class Retries(NamedTuple):
     """How often a failed fire is tried again, and after how long (s); None: the usual delays."""
 
-    count: int
+    times: int
     delays: tuple[float, ...] | None
 
 
@@ -65,7 +65,7 @@ def label(text: str) -> tuple[str, str]:
 
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Answer with one JSON document; errors too.", rich_help_panel=GLOBAL),
+    typer.Option("--json", metavar="", help="Answer with one JSON document; errors too.", rich_help_panel=GLOBAL),
 ]
 StoreUrl = Annotated[
     str | None,
@@ -94,7 +94,9 @@ Limit = Annotated[int, typer.Option("--limit", metavar="N", help="How many at mo
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier answer ended.")]
 Wait = Annotated[
     bool,
-    typer.Option("--wait", help="Wait until it has fired, and say what came of it.", rich_help_panel=WAITING),
+    typer.Option(
+        "--wait", metavar="", help="Wait until it has fired, and say what came of it.", rich_help_panel=WAITING
+    ),
 ]
 WaitTimeout = Annotated[
     float | None,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 
-from scheduled_prompts.cli.moments import absolute, both, how_far, length
+from scheduled_prompts.cli.moments import absolute, both, coming, how_far, length, why
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.schedule import RandomWindow
+from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.words import describe
 from scheduled_prompts.scheduler import Occurrence, Preview, Scheduled
 from scheduled_prompts.store.records import Cancelled, MissedSpan
 
 LONGEST_TITLE = 60
+NARROWEST = 20
 Fields = Sequence[tuple[str, str]]
 
 
@@ -24,7 +28,8 @@ def scheduled(answer: Scheduled, now: int) -> str:
     head = (
         f"scheduled {_title(prompt)}" if answer.created else f"{short(prompt.id)} has this key already: nothing added"
     )
-    fields = [("when", _when(prompt)), *_coming(answer.upcoming, prompt.timezone, now), ("runner", _whither(prompt))]
+    when = "" if answer.created and isinstance(prompt.schedule, Once) else _when(prompt)
+    fields = [("when", when), *_coming(answer.upcoming, prompt.timezone, now), ("runner", _whither(prompt))]
     if answer.differs:
         fields.append(("differs", f"not as asked for now: {', '.join(answer.differs)}"))
     return "\n".join([head, *_fields(fields)])
@@ -92,7 +97,7 @@ def not_fired_yet(prompt: ScheduledPrompt, now: int) -> str:
     head = f"{_title(prompt)} has not fired"
     if prompt.status.has_ended:
         return f"{head}: it is {prompt.status}"
-    return f"{head} yet: next {both(prompt.next_at, prompt.timezone, now)}"
+    return f"{head} yet: {coming(prompt.next_at, now)}, {absolute(prompt.next_at, prompt.timezone, weekday=True)}"
 
 
 def previewed(answer: Preview, now: int) -> str:
@@ -124,7 +129,7 @@ def _standing(prompt: ScheduledPrompt, now: int) -> str:
 
 def _end(fire: Fire) -> str:
     status = fire.status.replace("_", " ")
-    return f"{status} ({fire.reason.replace('_', ' ')})" if fire.reason and fire.reason != fire.status else status
+    return f"{status} ({why(fire)})" if why(fire) else status
 
 
 def _span(span: MissedSpan, zone_name: str) -> str:
@@ -140,7 +145,7 @@ def _retries(prompt: ScheduledPrompt) -> str:
 
 def _coming(upcoming: Iterable[Occurrence], zone_name: str, now: int) -> Fields:
     """When it is due next, one line each, below each other."""
-    rows = [(how_far(due, now), absolute(due, zone_name, weekday=True)) for _, due in upcoming]
+    rows = [(coming(due, now), absolute(due, zone_name, weekday=True)) for _, due in upcoming]
     width = max((len(distance) for distance, _ in rows), default=0)
     return [
         ("" if position else "next", f"{distance:<{width}}  {moment}")
@@ -153,11 +158,22 @@ def _count(number: int, thing: str) -> str:
 
 
 def _fields(fields: Fields) -> list[str]:
-    """Names in a column, their values beside them; what is empty is left out."""
-    width = max((len(name) for name, value in fields if value), default=0)
+    """Names in a column, their values beside them, wrapped on a terminal; what is empty is left out."""
+    margin = max((len(name) for name, value in fields if value), default=0) + 4
     lines = []
     for name, value in fields:
         if value:
-            first, *rest = value.split("\n")
-            lines += [f"  {name:<{width}}  {first}", *(f"  {'':<{width}}  {line}" for line in rest)]
+            first, *rest = _wrapped(value, margin)
+            lines += [f"{'  ' + name:<{margin}}{first}", *(f"{'':<{margin}}{line}".rstrip() for line in rest)]
     return lines
+
+
+def _wrapped(value: str, margin: int) -> list[str]:
+    if not sys.stdout.isatty():
+        return value.split("\n")
+    room = max(shutil.get_terminal_size().columns - margin, NARROWEST)
+    return [
+        part
+        for line in value.split("\n")
+        for part in textwrap.wrap(line, room, replace_whitespace=False, drop_whitespace=False) or [""]
+    ]

@@ -34,13 +34,18 @@ async def why_unserved(
 ) -> tuple[str, str] | None:
     """Why this prompt would not fire as things are, and what to do; None where a live daemon serves it."""
     if not scheduler.store.transport.connection.remembers:
-        return "memory: is forgotten when this command ends", "name a store that lasts: --store embedded:"
+        return "memory: is forgotten when this command ends", "name a store that lasts, such as --store embedded:"
     problem = await scheduler.why_unserved(prompt)
     if problem is None:
         return None
-    if "no daemon" in problem and prompt.runner not in (*settings.runners, "log"):
-        problem += f", and the configuration here has no runner {prompt.runner!r}"
-    return problem, f"start one: {command_line(choices, 'serve')}"
+    alive = await scheduler.daemons()
+    if not alive:
+        if prompt.runner not in (*settings.runners, "log"):
+            problem += f", and the configuration here has no runner {prompt.runner!r}"
+        return f"{problem}: nothing fires until one runs", f"start one: {command_line(choices, 'serve')}"
+    if any(prompt.runner in daemon.runners for daemon in alive):
+        return problem, f"start one that does: {command_line(choices, 'serve', '--platform', prompt.platform)}"
+    return problem, f"put [runners.{prompt.runner}] into a daemon's configuration, and start that daemon again"
 
 
 def command_line(choices: Choices, *words: str) -> str:

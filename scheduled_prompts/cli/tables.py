@@ -16,11 +16,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from scheduled_prompts.cli.moments import UNKNOWN, absolute, how_far, length
+from scheduled_prompts.cli.moments import UNKNOWN, absolute, coming, how_far, is_overdue, length, why
 from scheduled_prompts.cli.output import is_colourful, visible
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule import Once
 from scheduled_prompts.schedule.words import describe
 
 ONE_LINE_FROM = 110
@@ -47,30 +48,41 @@ STATUS_STYLES = {
 
 
 class Column(NamedTuple):
-    """`above` and `below`: the two titles, and which cells share the column where it is narrow. One column of a table is
-    flexible: it takes the room that the others leave."""
+    """`above` and `below`: the two titles, and which cells share the column where the terminal is narrow. A `flexible`
+    column takes the room that the others leave; a `spanning` one has a line of its own there."""
 
     above: str
     below: str | None = None
     flexible: bool = False
+    spanning: bool = False
 
 
 Cells = Sequence[tuple[Text, ...]]
+Line = Sequence[Text]
+
+PROMPT_COLUMNS = (
+    Column("ID"),
+    Column("PROMPT", "WHEN", flexible=True),
+    Column("NEXT", "AT"),
+    Column("STATUS", "LAST"),
+)
+FIRE_COLUMNS = (
+    Column("TIME"),
+    Column("STATUS"),
+    Column("LATE"),
+    Column("TOOK"),
+    Column("ATTEMPT"),
+    Column("REASON"),
+    Column("OUTPUT OR ERROR", flexible=True, spanning=True),
+)
 
 
 def prompts_table(prompts: Sequence[ScheduledPrompt], last: Mapping[str, Fire], now: int) -> str:
-    columns = [Column("ID"), Column("PROMPT", "WHEN", flexible=True), Column("NEXT", "AT"), Column("STATUS", "LAST")]
-    return _table(columns, [_prompt_cells(prompt, last.get(prompt.id), now) for prompt in prompts])
+    return _table(PROMPT_COLUMNS, [_prompt_cells(prompt, last.get(prompt.id), now) for prompt in prompts])
 
 
 def history_table(fires: Sequence[Fire], timezone: str) -> str:
-    columns = [
-        Column("TIME", "ATTEMPT"),
-        Column("STATUS", "REASON"),
-        Column("LATE", "TOOK"),
-        Column("OUTPUT OR ERROR", flexible=True),
-    ]
-    return _table(columns, [_fire_cells(fire, timezone) for fire in fires])
+    return _table(FIRE_COLUMNS, [_fire_cells(fire, timezone) for fire in fires])
 
 
 def status_text(status: str) -> Text:
@@ -95,24 +107,31 @@ def _prompt_cells(prompt: ScheduledPrompt, last: Fire | None, now: int) -> Cells
     return [
         (Text(short(prompt.id), style="bold"),),
         (Text(visible(prompt.name, lines=False) if prompt.name else first_line(prompt.text)), _when(prompt)),
-        (Text(how_far(next_at, now)), Text(absolute(next_at, prompt.timezone) if next_at else "", style="dim")),
+        (_next(next_at, now), Text(absolute(next_at, prompt.timezone) if next_at else "", style="dim")),
         (status_text(prompt.status), outcome),
     ]
 
 
+def _next(next_at: int | None, now: int) -> Text:
+    return Text(coming(next_at, now), style="yellow" if is_overdue(next_at, now) else "")
+
+
 def _when(prompt: ScheduledPrompt) -> Text:
+    if isinstance(prompt.schedule, Once):
+        return Text("once", style="dim")  # the next column says when
     return Text(describe(prompt.schedule, timezone=prompt.timezone), style="dim")
 
 
 def _fire_cells(fire: Fire, timezone: str) -> Cells:
     took = None if fire.started_at is None or fire.ended_at is None else fire.ended_at - fire.started_at
-    again = "" if fire.attempt <= 1 else f"attempt {fire.attempt}"
-    remarks = [word for word in ("manual" if fire.trigger == "manual" else "", again) if word]
-    reason = "" if fire.reason is None or fire.reason == fire.status else fire.reason.replace("_", " ")
+    reasons = ["manual" if fire.trigger == "manual" else "", why(fire)]
     return [
-        (Text(absolute(fire.due, timezone, exact=True)), Text(", ".join(remarks), style="dim")),
-        (status_text(fire.status), Text(reason, style="dim")),
-        (Text(length(fire.lateness_ms)), Text(length(took))),
+        (Text(absolute(fire.due, timezone, exact=True)),),
+        (status_text(fire.status),),
+        (Text(length(fire.lateness_ms)),),
+        (Text(length(took)),),
+        (Text(str(fire.attempt)),),
+        (Text(", ".join(reason for reason in reasons if reason), style="dim"),),
         (_said(fire),),
     ]
 
@@ -126,42 +145,59 @@ def _said(fire: Fire) -> Text:
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    titles = [(Text(c.above, style="dim"),) + ((Text(c.below, style="dim"),) if c.below else ()) for c in columns]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    titles: Cells = [tuple(Text(t, style="dim") for t in (c.above, c.below) if t is not None) for c in columns]
     if width is None or width >= ONE_LINE_FROM:
         flexible = [column.flexible for column, title in zip(columns, titles, strict=True) for _ in title]
-        lines = [[cell for cells in row for cell in cells] for row in (titles, *rows)]
-    else:
-        flexible = [column.flexible for column in columns]
-        lines = [[cells[0] for cells in titles]]
-        for row in rows:
-            lines.append([cells[0] for cells in row])
-            below = [cells[1] if len(cells) > 1 else Text() for cells in row]
-            if any(cell.plain for cell in below):
-                lines.append(below)
-    return _rendered(lines, flexible, width)
+        return _rendered([_flat(row) for row in (titles, *rows)], flexible, width)
+    beside = [i for i, column in enumerate(columns) if not column.spanning]
+    lines: list[Line] = [[titles[i][0] for i in beside]]
+    for row in rows:
+        lines.append([row[i][0] for i in beside])
+        below = [row[i][1] if len(row[i]) > 1 else Text() for i in beside]
+        if any(cell.plain for cell in below):
+            lines.append(below)
+        lines += [[Text("  ").append_text(cells[0])] for i, cells in enumerate(row) if i not in beside]
+    return _rendered(lines, [columns[i].flexible for i in beside], width)
 
 
-def _rendered(lines: Sequence[Sequence[Text]], flexible: Sequence[bool], width: int | None) -> str:
-    widths = [max(cell_len(line[i].plain) for line in lines) for i in range(len(flexible))]
-    if width is not None:
-        room = width - sum(w for w, f in zip(widths, flexible, strict=True) if not f) - GAP * (len(widths) - 1)
-        share = max(room // sum(flexible), NARROWEST)
-        widths = [min(w, share) if f else w for w, f in zip(widths, flexible, strict=True)]
+def _flat(row: Cells) -> Line:
+    return [cell for cells in row for cell in cells]
+
+
+def _rendered(lines: Sequence[Line], flexible: Sequence[bool], width: int | None) -> str:
+    """The lines as text. The first has the titles; a line of one cell spans all columns; columns in which nothing is
+    said are left out."""
+    full = [line for line in lines if len(line) == len(flexible)]
+    kept = [i for i in range(len(flexible)) if any(line[i].plain for line in full[1:])]
+    widths = {i: max(cell_len(line[i].plain) for line in full) for i in kept}
+    if width is None:
+        widths = {i: min(w, LONGEST_IN_PIPE) for i, w in widths.items()}
     else:
-        widths = [min(w, LONGEST_IN_PIPE) for w in widths]
-    colours = "auto" if is_colourful(sys.stdout) else None
-    console = Console(
-        file=io.StringIO(), color_system=colours, force_terminal=colours is not None, highlight=False, width=10_000
-    )
+        room = width - sum(w for i, w in widths.items() if not flexible[i]) - GAP * (len(kept) - 1)
+        narrow_first = sorted((i for i in kept if flexible[i]), key=lambda i: widths[i])
+        for left, i in zip(range(len(narrow_first), 0, -1), narrow_first, strict=True):
+            widths[i] = min(widths[i], max(room // left, NARROWEST))
+            room -= widths[i]
+    colours = is_colourful(sys.stdout)
+    page = io.StringIO()
+    console = Console(file=page, color_system="auto" if colours else None, force_terminal=colours, width=10_000)
     for line in lines:
         row = Text(no_wrap=True)
-        for cell, cell_width in zip(line, widths, strict=True):
-            fitted = cell.copy()
-            fitted.truncate(cell_width, overflow="ellipsis", pad=True)
-            row.append_text(fitted)
-            row.append(" " * GAP)
+        if len(line) == 1 < len(flexible):
+            row.append_text(_fitted(line[0], width))
+        else:
+            for i in kept:
+                row.append_text(_fitted(line[i], widths[i]))
+                row.append(" " * GAP)
         row.rstrip()
         console.print(row, soft_wrap=True)
-    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]  # it is the StringIO from above
+    return page.getvalue()
+
+
+def _fitted(cell: Text, width: int | None) -> Text:
+    """The cell in exactly `width` columns of a terminal; None: as it is."""
+    fitted = cell.copy()
+    if width is not None:
+        fitted.truncate(width, overflow="ellipsis", pad=True)
+    return fitted

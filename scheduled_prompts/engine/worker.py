@@ -26,6 +26,7 @@ BATCH = 500
 MARK_STARTED_AFTER_MS = 1_000
 TICK = 1.0
 SETTLE_PAUSE = 1.0
+SETTLE_LATER = 0.1
 
 
 class Worker:
@@ -177,6 +178,9 @@ class Worker:
             await self._settle_wake.wait()
             self._settle_wake.clear()
             while self._ended:
+                if self._waiting and len(self._ended) < BATCH:
+                    # Fires are waiting to be taken: starting them goes before writing what became of others.
+                    await self._clock.sleep(SETTLE_LATER)
                 batch = self._ended[:BATCH]
                 try:
                     answers = await self._store.settle([item for _, item in batch], keep=self._settings.keep_fires)

@@ -42,7 +42,7 @@ def parse(expression: str) -> CronMinutes:
     fields = read_fields(expression)
     rules = [rule for rule in _day_rules(fields) if _matches_some_day(*rule, fields.month.numbers)]
     if not rules:
-        beside = "" if fields.weekday.everything else f" on day-of-week {fields.weekday}"
+        beside = "" if fields.weekday.everything else f" on day-of-week {str(fields.weekday).upper()}"
         raise InvalidSchedule(
             f"day-of-month: month {fields.month} has no day {fields.day}{beside}: this never matches",
             hint="February has 29 days at most; April, June, September and November have 30",

@@ -43,6 +43,7 @@ REAP = Script("reap", "op now limit leases max_crashes")
 CANCEL = Script("cancel", "op now id platform")
 PURGE = Script("purge", "op now before items")
 LOOK = Script("look", "op now page overdue serves")
+READ = Script("read", "op now kind ids")
 HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 
-ALL = (SAVE, CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL, PURGE, LOOK, HEARTBEAT)
+ALL = (SAVE, CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL, PURGE, LOOK, READ, HEARTBEAT)

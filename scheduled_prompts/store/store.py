@@ -326,7 +326,7 @@ class Store:
         """The prompts, in order: None for one that is gone, `Unreadable` for one that cannot be read."""
         found: list[ReadPrompt] = []
         for page in _pages(ids):
-            for prompt_id, stored in zip(page, await self._hashes([self.keys.prompt(i) for i in page]), strict=True):
+            for prompt_id, stored in zip(page, await self._hashes("prompt", page), strict=True):
                 found.append(_read_prompt(prompt_id, stored))
         return found
 
@@ -334,21 +334,12 @@ class Store:
         """The fires, in order, without their definitions."""
         found: list[Fire | Unreadable | None] = []
         for page in _pages(ids):
-            for fire_id, stored in zip(page, await self._hashes([self.keys.fire(i) for i in page]), strict=True):
+            for fire_id, stored in zip(page, await self._hashes("fire", page), strict=True):
                 found.append(_read_fire(fire_id, stored))
         return found
 
-    async def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
-        client = self.transport.client
-
-        async def read() -> list[Any]:
-            async with client.pipeline(transaction=False) as pipe:
-                for key in keys:
-                    pipe.hgetall(key)
-                return list(await pipe.execute(raise_on_error=False))
-
-        answers = await self.transport.ask(read)
-        return [as_text(answer) if isinstance(answer, dict) else {"unreadable": str(answer)} for answer in answers]
+    async def _hashes(self, kind: str, ids: Sequence[str]) -> list[dict[str, str]]:
+        return [_pairs(flat) for flat in await self.transport.run(script.READ, kind=kind, ids=to_json(ids))]
 
     async def ids_by_creation(
         self,

@@ -161,3 +161,14 @@ def wait_until_free(path: Path) -> None:
 @pytest.fixture
 def free() -> Callable[[Path], None]:
     return wait_until_free
+
+
+async def pid_of(server: EmbeddedServer) -> int:
+    async with Redis(unix_socket_path=str(server.socket_path)) as redis:
+        return int((await redis.info("server"))["process_id"])
+
+
+async def kill(server: EmbeddedServer) -> None:
+    pid = await pid_of(server)
+    os.kill(pid, signal.SIGKILL)
+    assert has_ended(pid)

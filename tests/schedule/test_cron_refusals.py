@@ -36,7 +36,7 @@ def _refusal(expression: str) -> InvalidSchedule:
         ("0 0 30 2 *", "day-of-month: month 2 has no day 30: this never matches"),
         ("0 0 31 4,6,9,11 *", "day-of-month: month 4,6,9,11 has no day 31: this never matches"),
         ("0 0 30-31 2 */2", "day-of-month: month 2 has no day 30,31 on day-of-week 0,2,4,6: this never matches"),
-        ("0 0 */23 1 0L", "day-of-month: month 1 has no day 1,24 on day-of-week l0: this never matches"),
+        ("0 0 */23 1 0L", "day-of-month: month 1 has no day 1,24 on day-of-week L0: this never matches"),
         ("0 0 */29 * 1#2", "day-of-month: month * has no day 1,30 on day-of-week 1#2: this never matches"),
     ],
 )

@@ -89,6 +89,18 @@ def test_a_window_that_a_gap_swallows_has_no_occurrence_that_day():
     assert [f"{read_clock('Europe/Berlin', each):%m-%d}" for each in instants] == ["03-28", "03-28", "03-30", "03-30"]
 
 
+def test_a_window_that_began_before_the_clock_went_back_to_yesterday_is_found():
+    # St. John's put its clock back at 00:01, to 23:01 of the day before, until 2010.
+    window = RandomWindow(start=0, end=1, times=60)
+    begin = ms(2010, 11, 7, 2, 30)
+    drawn = upcoming(window, begin - 1, 60, timezone="America/St_Johns", seed="p")
+    assert begin <= drawn[0] < drawn[-1] < begin + HOUR + MINUTE
+    yesterday = [each for each in drawn if read_clock("America/St_Johns", each).day == 6]
+    assert yesterday
+    for each in yesterday:
+        assert latest_between(window, 0, each, timezone="America/St_Johns", seed="p") == each
+
+
 def test_draws_are_even_in_elapsed_time_when_an_hour_comes_twice():
     window = RandomWindow(start=0, end=360)  # seven hours long on this day
     start = ms(2026, 10, 24, 22)
