@@ -15,11 +15,11 @@ is killed: file locks in the directory, and what answers on the socket.
 - `keeper.lock`, exclusive: a keeper stands by. Taken by whoever starts it, and handed to it.
 
 **Who lingers.** Not the users: leaving is closing a descriptor, which a CLI does in no time and a killed
-process does as well as a polite one. The *keeper* (`keeper.py`: a stdlib-only Python process, 12 MB resident, half of it its own)
-sleeps in the kernel until the last user is gone, lets the linger pass so that a row of CLI commands meets
-one server, and if nobody came, shuts the server down. Each `ensure` sees to both, keeper and server, and
-starts whichever is missing: a killed keeper is replaced by the next user, and until then nothing worse
-happens than a server that runs on.
+process does as well as a polite one. The *keeper* (`keeper.py`: a Python process without third-party imports,
+12 MB resident, half of it its own) sleeps in the kernel until the last user is gone, lets the linger pass so
+that a row of CLI commands meets one server, and if nobody came, shuts the server down. Each `ensure` sees to
+both, keeper and server, and starts whichever is missing: a killed keeper is replaced by the next user (or the
+next `ensure`), and until then nothing worse happens than a server that runs on.
 
 **Why a new user cannot be handed a server that is about to go.** The keeper tells the server to stop only
 while it holds `users.lock` exclusively, and keeps it until `server.lock` is free, that is: until the server
