@@ -398,10 +398,10 @@ def _occurrences(
     if count <= 0:
         return []
     nominals = upcoming(schedule, after, count + 1 if jitter_ms else count, timezone=timezone, seed=seed)
-    following: list[int | None] = [*nominals[1:], None]
+    following: list[int | None] = [*nominals, None]
     return [
         Occurrence(nominal, due_of(nominal, jitter_ms=jitter_ms, next_nominal=then, seed=seed))
-        for nominal, then in zip(nominals, following, strict=True)
+        for nominal, then in zip(nominals, following[1:], strict=True)
     ][:count]
 
 

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (None: this process's) and return its exit code."""
-    from scheduled_prompts.cli.entry import run_command_line
+    try:
+        from scheduled_prompts.cli.entry import run_command_line
 
-    return run_command_line(argv)
+        return run_command_line(argv)
+    except KeyboardInterrupt:  # while modules were still being loaded: later ones are told of
+        return 130

@@ -41,7 +41,7 @@ async def run(choices: Choices, prompt_id: str, *, wait: bool, wait_timeout: flo
                 async with waiting(prompt, wait_timeout):
                     fire = await ended(scheduler, fire.id)
             except CommandFailed as error:
-                error.document = document
+                error.document = {"fire": document}  # beside the error: a fire has an `error` of its own
                 raise
             document |= fire_view(fire, prompt.timezone)
     if choices.as_json:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from typing import Annotated, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -42,6 +42,12 @@ def _choices(ctx: typer.Context, as_json: bool, store: str | None, config: str |
         before.store if store is None else store,
         before.config if config is None else config,
     )
+
+
+def _carry_out(command: Coroutine[Any, Any, None]) -> None:
+    import asyncio  # `--help` does without
+
+    asyncio.run(command)
 
 
 @app.callback(invoke_without_command=True)
@@ -84,7 +90,7 @@ def serve(
     """Start the daemon: it fires what is due until it is stopped (Ctrl-C, SIGTERM)."""
     from scheduled_prompts.cli.serve import serve
 
-    asyncio.run(serve(_choices(ctx, as_json, store, config), slots=slots, platforms=platform or None))
+    _carry_out(serve(_choices(ctx, as_json, store, config), slots=slots, platforms=platform or None))
 
 
 @app.command()
@@ -175,7 +181,7 @@ def add(
         "on_crash": on_crash,
         "jitter": jitter,
     }
-    asyncio.run(
+    _carry_out(
         add(
             _choices(ctx, as_json, store, config),
             text,
@@ -207,7 +213,7 @@ def list_prompts(
     from scheduled_prompts.cli.reading import list_prompts
 
     filters = {"status": status, "owner": owner, "platform": platform, "agent": agent}
-    asyncio.run(list_prompts(_choices(ctx, as_json, store, config), filters, limit=limit, cursor=cursor))
+    _carry_out(list_prompts(_choices(ctx, as_json, store, config), filters, limit=limit, cursor=cursor))
 
 
 @app.command()
@@ -221,7 +227,7 @@ def show(
     """Show all about one prompt."""
     from scheduled_prompts.cli.reading import show
 
-    asyncio.run(show(_choices(ctx, as_json, store, config), prompt_id))
+    _carry_out(show(_choices(ctx, as_json, store, config), prompt_id))
 
 
 @app.command()
@@ -237,7 +243,7 @@ def history(
     """List what became of a prompt's occurrences, latest first."""
     from scheduled_prompts.cli.reading import history
 
-    asyncio.run(history(_choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
+    _carry_out(history(_choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
 
 
 @app.command()
@@ -251,7 +257,7 @@ def cancel(
     """Cancel a prompt: it fires no more, and what runs is asked to stop."""
     from scheduled_prompts.cli.acting import cancel
 
-    asyncio.run(cancel(_choices(ctx, as_json, store, config), prompt_id))
+    _carry_out(cancel(_choices(ctx, as_json, store, config), prompt_id))
 
 
 @app.command()
@@ -269,7 +275,7 @@ def run(
 
     if wait_timeout is not None and not wait:
         ctx.fail("--wait-timeout goes with --wait")
-    asyncio.run(run(_choices(ctx, as_json, store, config), prompt_id, wait=wait, wait_timeout=wait_timeout))
+    _carry_out(run(_choices(ctx, as_json, store, config), prompt_id, wait=wait, wait_timeout=wait_timeout))
 
 
 @app.command()
@@ -288,4 +294,4 @@ def preview(
     """Show what a schedule means, and when it would fire. Nothing is stored."""
     from scheduled_prompts.cli.reading import preview
 
-    asyncio.run(preview(_choices(ctx, as_json, store, config), when, timezone=timezone, start=start, count=count))
+    _carry_out(preview(_choices(ctx, as_json, store, config), when, timezone=timezone, start=start, count=count))

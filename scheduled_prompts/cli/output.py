@@ -52,7 +52,7 @@ def write_error(error: ScheduledPromptsError, *, as_json: bool) -> None:
     if as_json:
         known = error.document if isinstance(error, CommandFailed) and error.document else {}
         problem = {"code": error.code, "message": error.message, "hint": error.hint}
-        write_document({"error": problem, **known})
+        write_document({**known, "error": problem})
     else:
         _say("error:", _RED, error.message)
         if error.hint:

@@ -12,6 +12,7 @@ from scheduled_prompts.cli.session import chosen_settings, closed_scheduler, com
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.zones import to_instant, zone
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.views import fire_view, instant, prompt_view, schedule_view, upcoming_view
@@ -115,11 +116,14 @@ def _instant_from(text: str, timezone: str) -> int:
     """A date, or a date and time, as ms UTC; in `timezone` unless it has an offset. Raises InvalidInput."""
     try:
         moment = datetime.fromisoformat(text.strip())
-        return to_instant(moment, timezone) if moment.tzinfo is None else round(moment.timestamp() * 1000)
+        ms = to_instant(moment, timezone) if moment.tzinfo is None else round(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(
             f"--from {text!r} is not a date or time", hint="2026-12-01, 2026-12-01T09:00 or 2026-12-01T09:00+01:00"
         ) from error
+    if not FIRST_INSTANT <= ms <= LAST_INSTANT:
+        raise InvalidInput(f"--from {text!r} is out of range", hint="1900 to 9988")
+    return ms
 
 
 def _said(filters: Mapping[str, str | None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,8 @@ from scheduled_prompts.cli.output import command_name
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import Settings, load_settings
+
+_PASSWORD = re.compile(r"(://[^/@]*:)[^/]*@")
 
 
 def chosen_settings(choices: Choices) -> Settings:
@@ -49,13 +52,12 @@ async def why_unserved(
 
 
 def command_line(choices: Choices, *words: str) -> str:
-    """A command for the same store and configuration, to be typed."""
+    """A command for the same store and configuration, to be typed. A password in the store's URL is left out."""
     import shlex
 
-    said = [
-        word
-        for flag, value in (("--store", choices.store), ("--config", choices.config))
-        if value is not None
-        for word in (flag, value)
-    ]
-    return shlex.join([command_name(), *words, *said])
+    said = list(words)
+    if choices.store is not None:
+        said += ["--store", _PASSWORD.sub(r"\1***@", choices.store)]
+    if choices.config is not None:
+        said += ["--config", choices.config]
+    return shlex.join([command_name(), *said])

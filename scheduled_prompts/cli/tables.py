@@ -1,7 +1,7 @@
 """The tables of `list` and `history`.
 
 On a terminal of 110 columns or more, and in a pipe, a row is one line. On a narrower one, columns that belong together
-share one and a row takes two lines. What is too long for its column is cut, on a terminal only.
+share one and a row takes two lines. What is too long for its column is cut.
 """
 
 from __future__ import annotations

@@ -135,6 +135,7 @@ class Daemon:
                 await self.worker.stop(self.settings.drain, hurry=self._hurry, grace=LAST_WORDS)
                 for task in tasks:
                     task.cancel()
+            log.info("daemon_stopped", daemon=self.id, claimed=self.claimer.won, claims_lost=self.claimer.lost)
         finally:
             self.timers.clear()
             with contextlib.suppress(StoreUnreachable, StoreUnusable):
@@ -203,6 +204,7 @@ class Daemon:
                     await self._sweep_now.wait()
 
     async def _sweep(self) -> None:
+        await self.store.ensure_server()
         await self.store.measure_clock()
         self.timers.look_again()
         await sweep(self.store, self.timers, self.claimer, self._membership, self.serves, horizon_ms=self._horizon_ms)

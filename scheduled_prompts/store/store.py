@@ -72,7 +72,7 @@ class Store:
         Raises StoreUnreachable, or StoreUnusable for an old server, a newer schema, or other shards.
         """
         try:
-            await self.transport.connection.ensure()
+            await self.ensure_server()
             await self._check_server()
             await self._check_meta()
             if not self.clock.virtual:
@@ -159,6 +159,10 @@ class Store:
     async def server_run(self) -> str:
         """Which run of the server this is: another after each restart."""
         return str((await self.server_info()).get("run_id", ""))
+
+    async def ensure_server(self) -> None:
+        """Bring the server up where it is ours. Cheap when it runs."""
+        await self.transport.connection.ensure()
 
     async def measure_clock(self) -> None:
         if not self.clock.virtual:

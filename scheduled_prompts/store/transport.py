@@ -140,4 +140,5 @@ def as_text(answer: Any) -> Any:
 
 
 def to_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Compact JSON. What is no valid Unicode (a file's name in an error) becomes `?`: it could not be sent."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace").decode()

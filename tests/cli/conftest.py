@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from cli_driver import CommandLine
+
+from tests.cli.cli_driver import CommandLine
 
 
 @pytest.fixture

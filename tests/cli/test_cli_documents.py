@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_driver import CommandLine
 
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.scheduler import Scheduler
+from tests.cli.cli_driver import CommandLine
 
 
 def test_add_answers_with_the_prompt_and_what_is_upcoming(cli: CommandLine) -> None:
@@ -159,10 +162,25 @@ def test_a_wait_that_takes_too_long_leaves_the_prompt(cli: CommandLine) -> None:
     assert cli.json("show", answer.document["prompt"]["id"])["status"] == "scheduled"
 
 
+def test_a_wait_for_a_run_that_takes_too_long_tells_the_fire(cli: CommandLine) -> None:
+    prompt_id = cli.json("add", "x", "--when", "in 1h")["prompt"]["id"]
+    answer = cli("run", prompt_id, "--wait", "--wait-timeout", "0.05", "--json")
+    assert (answer.code, answer.document["error"]["code"]) == (1, "wait_timeout")
+    assert answer.document["fire"]["prompt_id"] == prompt_id
+
+
 def test_waiting_for_what_was_cancelled_ends(cli: CommandLine) -> None:
     prompt_id = cli.json("add", "x", "--when", "in 1h", "--key", "k")["prompt"]["id"]
-    run = cli("run", prompt_id, "--wait", "--wait-timeout", "0.05", "--json")
-    assert (run.code, run.document["error"]["code"], run.document["prompt_id"]) == (1, "wait_timeout", prompt_id)
+
+    async def cancel_soon() -> None:
+        await asyncio.sleep(0.05)
+        async with Scheduler(cli.store) as scheduler:
+            await scheduler.cancel(prompt_id)
+
+    threading.Thread(target=lambda: asyncio.run(cancel_soon())).start()
+    answer = cli("add", "x", "--when", "in 1h", "--key", "k", "--wait", "--wait-timeout", "5", "--json")
+    assert (answer.code, answer.document["error"]["code"]) == (1, "failed")
+    assert "was cancelled before it fired" in answer.document["error"]["message"]
 
 
 def test_version_and_its_document(cli: CommandLine) -> None:

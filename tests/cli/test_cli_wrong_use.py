@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_driver import CommandLine
+
+from scheduled_prompts.store import Store
+from tests.cli.cli_driver import CommandLine
 
 ADD = ("add", "x", "--when", "in 1h")
 
@@ -35,7 +37,7 @@ WRONG = [
     (("add", "say", "hello", "--when", "in 1h"), 2, "usage", "quotes"),
     (("add", "x", "--when", "30m"), 2, "invalid_schedule", "in 30m"),
     (("add", "x", "--when", ""), 2, "invalid_schedule", "empty"),
-    (("add", "x", "--when", "0 0 30 2 *"), 2, "invalid_schedule", "0 0 30 2 *"),
+    (("add", "x", "--when", "0 0 30 2 *"), 2, "invalid_schedule", "February"),
     (("add", "x", "--when", "2020-01-01T00:00Z"), 2, "invalid_schedule", "past"),
     (("add", "", "--when", "in 1h"), 2, "invalid_input", "text"),
     (("add", "  ", "--when", "in 1h"), 2, "invalid_input", "blank"),
@@ -108,8 +110,7 @@ def test_the_command_alone_shows_what_there_is(cli: CommandLine) -> None:
 
 
 def test_a_store_that_does_not_answer_ends_with_5(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scheduled_prompts.store.store.PATIENCE", 0.0)
-    monkeypatch.setattr("scheduled_prompts.store.Store.__init__.__kwdefaults__", None, raising=False)
+    monkeypatch.setitem(Store.__init__.__kwdefaults__, "patience", 0.0)
     told = cli("list", "--store", "unix:///nowhere/redis.sock", "--json")
     assert (told.code, told.document["error"]["code"]) == (5, "store_unreachable")
 

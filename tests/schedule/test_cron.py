@@ -11,7 +11,7 @@ import pytest
 from cronsim import CronSim, CronSimError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wall_clock_oracle import DAY, MINUTE, matcher, ms, read_clock
+from tests.schedule.wall_clock_oracle import DAY, MINUTE, matcher, ms, read_clock
 
 from scheduled_prompts.errors import InvalidSchedule
 from scheduled_prompts.schedule import Cron, latest_between, next_after, upcoming

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wall_clock_oracle import DAY, HOUR, ZONES, ms, stretches
+from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms, stretches
 
 from scheduled_prompts.schedule import Interval, latest_between, next_after, upcoming
 

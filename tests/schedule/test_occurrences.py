@@ -9,7 +9,7 @@ from datetime import date, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wall_clock_oracle import DAY, HOUR, ZONES, ms
+from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms
 
 import scheduled_prompts.schedule as schedule_package
 from scheduled_prompts.errors import UnknownTimezone

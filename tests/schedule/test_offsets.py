@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wall_clock_oracle import EPOCH, HOUR, MINUTE, ZONES, ms, read_clock, transitions
+from tests.schedule.wall_clock_oracle import EPOCH, HOUR, MINUTE, ZONES, ms, read_clock, transitions
 
 from scheduled_prompts.schedule import offsets
 from scheduled_prompts.schedule.zones import to_instant, to_wall

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
-from wall_clock_oracle import DAY, HOUR, MINUTE, ZONES, Stretch, ms, read_clock, transitions
+from tests.schedule.wall_clock_oracle import DAY, HOUR, MINUTE, ZONES, Stretch, ms, read_clock, transitions
 
 from scheduled_prompts.schedule import RandomWindow, latest_between, next_after, upcoming
 from scheduled_prompts.schedule.draws import distinct_draws

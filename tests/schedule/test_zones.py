@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 import tzlocal
-from wall_clock_oracle import ms
+from tests.schedule.wall_clock_oracle import ms
 
 from scheduled_prompts.errors import UnknownTimezone
 from scheduled_prompts.schedule import rules_version, system_timezone, zone

@@ -1,6 +1,7 @@
 -- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued), and what
 -- was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
--- Guard: version, seq and status of the prompt as they were read; the fire does not exist. Manual: the prompt is not cancelled.
+-- Guard: version, seq and status of the prompt as they were read, and it is scheduled or active; the fire does not exist.
+-- Manual: the prompt is not cancelled.
 -- KEYS: meta
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
@@ -14,10 +15,11 @@ for i, item in ipairs(cjson.decode(ARGV[3])) do
   local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
   local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status
+  local alive = stored[3] == 'scheduled' or stored[3] == 'active'
   if not stored[1] then
     answers[i] = 'gone'
     if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
-  elseif (scheduled and not unchanged) or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
+  elseif (scheduled and not (unchanged and alive)) or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
   else
     answers[i] = 'claimed'

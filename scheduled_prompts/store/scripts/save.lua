@@ -1,9 +1,10 @@
 -- save: a new prompt (nothing -> scheduled | active), or a new "next" for one that is (`retime`: tzdata changed).
--- Guard: create: no living prompt has its key, and no prompt its id; retime: version, seq and status as they were read.
+-- Guard: create: no living prompt has its key, and no prompt its id; retime: version, seq and status as they were read,
+-- it is scheduled or active, and the new "next" is after the last occurrence claimed.
 -- KEYS: meta
 -- ARGV: op now mode prompt
 -- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at; for retime also
--- version, seq and the new next_nominal, next_at ('' for none). Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+-- version, seq and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
 local id = prompt.id
@@ -12,6 +13,7 @@ local hash = prompt_key(id)
 if ARGV[3] == 'retime' then
   local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'last_nominal')
   if stored[1] ~= prompt.version or stored[2] ~= prompt.seq or stored[3] ~= prompt.status then return {'conflict'} end
+  if stored[3] ~= 'scheduled' and stored[3] ~= 'active' then return {'conflict'} end
   if stored[4] and stored[4] ~= '' and tonumber(prompt.next_nominal) <= tonumber(stored[4]) then return {'conflict'} end
   redis.call('HSET', hash, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at, 'updated_at', now)
   redis.call('HINCRBY', hash, 'seq', 1)

@@ -22,21 +22,22 @@ local function put_aside(item, hash, stored)
   end
 end
 
-local function forget_oldest(id)
+-- What has just ended is still to be seen, however many newer ones there are.
+local function forget_oldest(id, just_ended)
   local surplus = redis.call('ZCARD', history_key(id)) - tonumber(ARGV[3])
   if surplus <= 0 then return end
   for _, fire in ipairs(redis.call('ZRANGE', history_key(id), 0, surplus - 1)) do
-    if redis.call('SISMEMBER', live_key(id), fire) == 0 then
+    if not just_ended[fire] and redis.call('SISMEMBER', live_key(id), fire) == 0 then
       redis.call('ZREM', history_key(id), fire)
       redis.call('DEL', fire_key(fire))
     end
   end
 end
 
-local released = {}
+local released, just_ended, prompts = {}, {}, {}
 for i, item in ipairs(cjson.decode(ARGV[4])) do
   local hash = fire_key(item.fire)
-  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due')
+  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due', 'error')
   if stored[2] ~= item.token then
     answers[i] = 'lost'
   else
@@ -55,12 +56,15 @@ for i, item in ipairs(cjson.decode(ARGV[4])) do
             fields[#fields + 1] = item[name]
           end
         end
+        if stored[8] and item.error == '' then redis.call('HDEL', hash, 'error') end  -- that of an earlier attempt
         end_fire(item.fire, item.outcome, item.reason, unpack(fields))
-        forget_oldest(prompt_of(item.fire))
+        just_ended[item.fire] = true
+        prompts[#prompts + 1] = prompt_of(item.fire)
       end
     end
   end
 end
 for_each_chunk(released, 'ZREM', leases_key)
+for _, id in ipairs(prompts) do forget_oldest(id, just_ended) end
 if ready then announce('ready', {}) end
 return answers

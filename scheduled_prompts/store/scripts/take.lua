@@ -7,8 +7,8 @@
 local function describe(ids)
   local answer = {'0'}
   for _, fire in ipairs(ids) do
-    local hash = redis.call('HGETALL', fire_key(fire))
-    answer[#answer + 1] = {fire, hash, redis.call('HGET', prompt_key(prompt_of(fire)), 'doc') or ''}
+    local doc = redis.pcall('HGET', prompt_key(prompt_of(fire)), 'doc')
+    answer[#answer + 1] = {fire, redis.call('HGETALL', fire_key(fire)), type(doc) == 'string' and doc or ''}
   end
   return answer
 end
@@ -39,10 +39,10 @@ for i = 1, math.min(limit, #heads) do
   table.insert(gone[ready], fire)
   waiting = waiting - 1
   local hash = fire_key(fire)
-  local stored = redis.call('HMGET', hash, 'attempt', 'started_at')
+  local stored = redis.pcall('HMGET', hash, 'attempt', 'started_at')  -- a record that is none harms itself alone
   if stored[1] then
     if stored[2] then redis.call('HDEL', hash, 'started_at', 'retry_at') end
-    redis.call('HSET', hash, 'status', 'running', 'attempt', tonumber(stored[1]) + 1, 'token', op, 'daemon', ARGV[5])
+    redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored[1]) or 0) + 1, 'token', op, 'daemon', ARGV[5])
     leased[#leased + 1] = expiry
     leased[#leased + 1] = fire
     taken[#taken + 1] = fire
