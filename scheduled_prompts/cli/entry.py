@@ -6,6 +6,8 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import typer
 
@@ -32,9 +34,8 @@ def run_command_line(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], *, as_json: bool) -> int:
     name = os.path.basename(sys.argv[0])  # noqa: PTH119  (pathlib is not needed otherwise)
-    command = typer.main.get_command(app)
     try:
-        answer = command.main(
+        answer = _command().main(
             args=arguments,
             prog_name=name if name in ("scheduled-prompts", "sprompt") else "scheduled-prompts",
             standalone_mode=False,
@@ -51,6 +52,11 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     if code == INTERRUPTED:
         write_error(_interrupted(), as_json=as_json)
     return code
+
+
+@cache
+def _command() -> Any:  # typer's own type for it is private
+    return typer.main.get_command(app)
 
 
 def _as_ours(error: BaseException) -> ScheduledPromptsError:

@@ -23,7 +23,9 @@ table.sort(fires)
 for _, fire in ipairs(fires) do
   local fire_hash = fire_key(fire)
   local was = redis.call('HMGET', fire_hash, 'status', 'platform', 'runner')
-  if was[1] == 'running' then
+  if not was[1] then
+    redis.call('SREM', live_key(id), fire)
+  elseif was[1] == 'running' then
     redis.call('HSET', fire_hash, 'cancel', 'prompt_cancelled')
     flagged[#flagged + 1] = fire
   else

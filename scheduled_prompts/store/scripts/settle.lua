@@ -59,12 +59,12 @@ for i, item in ipairs(cjson.decode(ARGV[4])) do
         if stored[8] and item.error == '' then redis.call('HDEL', hash, 'error') end  -- that of an earlier attempt
         end_fire(item.fire, item.outcome, item.reason, unpack(fields))
         just_ended[item.fire] = true
-        prompts[#prompts + 1] = prompt_of(item.fire)
+        prompts[prompt_of(item.fire)] = true
       end
     end
   end
 end
 for_each_chunk(released, 'ZREM', leases_key)
-for _, id in ipairs(prompts) do forget_oldest(id, just_ended) end
+for id in pairs(prompts) do forget_oldest(id, just_ended) end
 if ready then announce('ready', {}) end
 return answers
