@@ -66,7 +66,6 @@ async def _until_stopped(daemon: Daemon, when_ready: Callable[[], None]) -> None
         announcement.cancel()
         for number in _signals():
             loop.remove_signal_handler(number)
-    log.info("stopped")
 
 
 def _signals() -> list[signal.Signals]:

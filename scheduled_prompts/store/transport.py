@@ -33,6 +33,15 @@ _REFUSALS = {
     "CLOCKAHEAD": "this machine's clock disagrees with the server's",
 }
 _PASSING = ("READONLY", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+_PASSING_ERRORS = (  # the client takes the word off the text where it knows it
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.MasterDownError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterDownError,
+    OSError,
+)
 
 
 class Transport:
@@ -66,10 +75,11 @@ class Transport:
         return answer if self._decoded else as_text(answer)
 
     async def ask(self, send: Callable[[], Awaitable[Any]]) -> Any:
-        """Send until answered."""
+        """Send until answered, twice at least: one answer that never comes may use up all patience."""
         deadline = asyncio.get_running_loop().time() + self.patience
-        pause = FIRST_PAUSE
+        pause, tries = FIRST_PAUSE, 0
         while True:
+            tries += 1
             try:
                 self.clock.in_flight += 1
                 try:
@@ -81,7 +91,7 @@ class Transport:
                 if isinstance(problem, StoreUnusable):
                     raise problem from error
                 self.failures += 1
-                if asyncio.get_running_loop().time() + pause > deadline:
+                if tries > 1 and asyncio.get_running_loop().time() + pause > deadline:
                     raise problem from error
             await self.clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -119,8 +129,7 @@ def translate(error: Exception, where: str) -> ScheduledPromptsError:
         return StoreUnusable(f"{where}: the server is out of memory (maxmemory): {text}")
     if isinstance(error, redis_errors.NoPermissionError):
         return StoreUnusable(f"{where}: the user may not do this (ACL): {text}")
-    passing = isinstance(error, (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError))
-    if passing or any(sign in text[:100] for sign in _PASSING):
+    if isinstance(error, _PASSING_ERRORS) or any(sign in text[:200] for sign in _PASSING):
         return StoreUnreachable(
             f"{where} does not answer: {text or type(error).__name__}",
             hint="is the server running, and is the address right?",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import itertools
 import json
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -53,12 +56,29 @@ class CommandLine:
         assert answer.code == 0, answer
         return answer.document
 
-    def serve(self, runner: Callable[[Fire], Any], until: Callable[[], bool], **runners: Any) -> None:
+    def serve(self, runner: Callable[[Fire], Any], until: Callable[[], bool]) -> None:
         """A daemon, until something has come true."""
+        with self.serving(log=runner):
+            deadline = time.monotonic() + 5
+            while not until():
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+
+    @contextlib.contextmanager
+    def serving(self, **runners: Callable[[Fire], Any]) -> Iterator[None]:
+        """A daemon in a thread beside the commands."""
+        ready, stop = threading.Event(), threading.Event()
 
         async def live() -> None:
-            async with Daemon(self.store, runners={"log": runner, **runners}), asyncio.timeout(5):
-                while not until():  # noqa: ASYNC110  (whoever makes it true knows of no event)
-                    await asyncio.sleep(0.01)
+            async with Daemon(self.store, runners=runners):
+                ready.set()
+                await asyncio.to_thread(stop.wait)
 
-        asyncio.run(live())
+        thread = threading.Thread(target=asyncio.run, args=(live(),))
+        thread.start()
+        try:
+            assert ready.wait(5)
+            yield
+        finally:
+            stop.set()
+            thread.join()

@@ -8,9 +8,10 @@
 -- scheduled ones also next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), announce.
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone'.
 if prior then return prior end
+local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
 
-for i, item in ipairs(cjson.decode(ARGV[3])) do
+for i, item in ipairs(items) do
   local hash = prompt_key(item.id)
   local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
@@ -56,7 +57,7 @@ for i, item in ipairs(cjson.decode(ARGV[3])) do
 end
 
 remember(answers)
-for i, item in ipairs(cjson.decode(ARGV[3])) do
+for i, item in ipairs(items) do
   if answers[i] == 'claimed' and item.announce and item.next_at ~= '' then
     announce('armed', {prompt = item.id, platform = item.platform, due = item.next_at})
   end

@@ -3,7 +3,8 @@
 -- KEYS: meta
 -- ARGV: op now limit lease daemon serves
 -- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all. The op id becomes the lease's token.
--- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the same fires again.
+-- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the
+-- same fires again, those that are still held under this token.
 local function describe(ids)
   local answer = {'0'}
   for _, fire in ipairs(ids) do
@@ -12,7 +13,14 @@ local function describe(ids)
   end
   return answer
 end
-if prior then return describe(prior) end
+if prior then
+  local held = {}
+  for _, fire in ipairs(prior) do
+    local stored = redis.call('HMGET', fire_key(fire), 'status', 'token')
+    if stored[1] == 'running' and stored[2] == op then held[#held + 1] = fire end
+  end
+  return describe(held)
+end
 
 local limit, waiting, heads = tonumber(ARGV[3]), 0, {}
 for _, queue in ipairs(served_queues(cjson.decode(ARGV[6]))) do

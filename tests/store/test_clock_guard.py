@@ -1,0 +1,77 @@
+"""A caller whose clock runs ahead of the server's is refused: it would fire what is not due."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduled_prompts.errors import StoreUnusable
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.connection import connect
+from tests.conftest import Lab
+from tests.store.steps import EVERYTHING, LEASE, claim_for, new_prompt, saved, take
+
+pytestmark = pytest.mark.real_time
+
+
+async def real_store(lab: Lab) -> Store:
+    return await lab.stack.enter_async_context(Store(connect(lab.url), namespace=lab.namespace))
+
+
+def put_ahead(store: Store, ms: float) -> None:
+    store.clock._offset_ms += ms
+
+
+@pytest.mark.parametrize("name", ["create", "claim", "take", "extend", "settle", "reap", "cancel", "purge", "look"])
+async def test_every_script_refuses_a_clock_that_is_more_than_a_second_ahead(lab: Lab, name: str) -> None:
+    async with lab:
+        store = await real_store(lab)
+        prompt = await saved(store)
+        new = new_prompt(store)
+        calls = {
+            "create": lambda: store.create(new),
+            "claim": lambda: store.claim([claim_for(prompt)]),
+            "take": lambda: take(store),
+            "extend": lambda: store.extend([("fire", "token", None)], lease_ms=LEASE),
+            "settle": lambda: store.settle([], keep=1),
+            "reap": lambda: store.reap(leases=True, max_crashes=3),
+            "cancel": lambda: store.cancel(prompt),
+            "purge": lambda: store.purge([prompt], 1),
+            "look": lambda: store.look(overdue=0, serves=EVERYTHING),
+        }
+        put_ahead(store, 1_100)
+        before = lab.keys()
+        with pytest.raises(StoreUnusable, match=r"clock disagrees .* ms ahead of the server's"):
+            await calls[name]()
+        assert lab.keys() == before
+
+
+async def test_half_a_second_ahead_is_borne(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        put_ahead(store, 500)
+        await saved(store)
+
+
+async def test_a_clock_that_is_far_behind_is_borne(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        put_ahead(store, -86_400_000)
+        await saved(store)
+
+
+async def test_a_clock_that_was_measured_again_is_accepted_again(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        put_ahead(store, 60_000)
+        await store.measure_clock()
+        await saved(store)
+
+
+async def test_a_repetition_is_answered_whatever_the_clock_says_by_then(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        prompt = await saved(store)
+        item = claim_for(prompt)
+        await store.claim([item], op="op")
+        put_ahead(store, 60_000)
+        assert await store.claim([item], op="op") == ["claimed"]

@@ -1,0 +1,143 @@
+"""Keys are spelled in two places, Python and Lua: the same, and all under one hash tag."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.keys import Keys
+from scheduled_prompts.store.script import _PRELUDE, ALL, Script
+from scheduled_prompts.testing import VirtualClock
+from tests.conftest import Lab
+from tests.store.conftest import RealLab
+from tests.store.steps import (
+    EVERYTHING,
+    LEASE,
+    claim_for,
+    claimed,
+    manual_for,
+    new_prompt,
+    queued,
+    reap,
+    retrying,
+    running,
+    saved,
+    settled,
+    taken,
+)
+
+KEYS = Keys("ns", 7)
+
+SPELLED = {
+    "P": KEYS.prefix,
+    "KEYS[1]": KEYS.meta,
+    "prompt_key('x')": KEYS.prompt("x"),
+    "by_key('status', 'active')": KEYS.by("status", "active"),
+    "key_key('ann', 'daily')": KEYS.key("ann", "daily"),
+    "key_key('', 'daily')": KEYS.key(None, "daily"),
+    "due_key('chat')": KEYS.due("chat"),
+    "fire_key('x@1')": KEYS.fire("x@1"),
+    "live_key('x')": KEYS.live("x"),
+    "history_key('x')": KEYS.history("x"),
+    "spans_key('x')": KEYS.spans("x"),
+    "prompts_key": KEYS.prompts,
+    "platforms_key": KEYS.platforms,
+    "events_key": KEYS.events,
+    "P .. 'changes'": KEYS.changes,
+}
+
+
+@pytest.mark.parametrize("expression", SPELLED)
+async def test_python_and_lua_spell_a_key_alike(lab: Lab, expression: str) -> None:
+    source = f"{_PRELUDE}\nreturn {expression}"
+    assert lab.inspector.eval(source, 1, KEYS.meta, "", "0") == SPELLED[expression]
+
+
+def test_every_key_that_the_prelude_spells_starts_with_the_hash_tag() -> None:
+    spelled = re.findall(r"^local (?:function )?\w+_key\b.*$", _PRELUDE, re.MULTILINE)
+    assert len(spelled) >= 12
+    assert all("P .." in line for line in spelled)
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_spells_no_key_but_by_the_prelude(script: Script) -> None:
+    body = script.source.removeprefix(_PRELUDE)
+    calls = re.findall(r"redis\.p?call\(\s*([^,]+),\s*([^\n]*)", body)
+    assert script.name == "extend" or calls
+    assert "'{" not in body
+    assert not [rest for _, rest in calls if rest.startswith(("'", '"', "P .."))]
+
+
+async def virtual_store(lab: Lab, url: str) -> Store:
+    return await lab.stack.enter_async_context(Store(url, namespace=lab.namespace, clock=VirtualClock()))
+
+
+async def test_every_script_touches_only_keys_and_channels_of_its_namespace(real_lab: RealLab) -> None:
+    user = f"only-{real_lab.namespace}"
+    real_lab.inspector.execute_command(
+        "ACL", "SETUSER", user, "on", ">secret", "+@all", f"~{real_lab.prefix}*", "resetchannels",
+        f"&{real_lab.prefix}changes",
+    )  # fmt: skip
+    try:
+        async with real_lab:
+            store = await virtual_store(real_lab, f"unix://{user}@{real_lab.socket}?password=secret")
+            prompt = await saved(store, owner="ann", agent="bot", key="k", platform="chat")
+            now = store.clock.now()
+            assert await store.retime(prompt, now, now)
+            assert await store.create(new_prompt(store, owner="ann", key="k")) == prompt.id
+            await store.claim([manual_for(store, prompt)])
+            await settled(store, await taken(store))
+            once = await saved(store, once=True, key="o")
+            await store.claim([claim_for(once, missed_from=0)])
+            await settled(store, await taken(store))
+            await retrying(store)
+            lease = await running(store)
+            await store.extend([(lease.fire.id, lease.token, 1)], lease_ms=LEASE)
+            await store.look(overdue=now, serves=EVERYTHING)
+            await store.heartbeat("d", "{}")
+            await store.clock.sleep(120)
+            assert len(await reap(store)) == 2
+            await queued(store)
+            await store.cancel(prompt)
+            assert (await store.purge([prompt, once], store.clock.now() + 1)).prompts == 2
+            log = real_lab.inspector.execute_command("ACL", "LOG")
+            assert not [entry for entry in log if user in str(entry)]
+    finally:
+        real_lab.inspector.execute_command("ACL", "DELUSER", user)
+
+
+async def test_two_namespaces_on_one_server_do_not_see_each_other(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        await queued(store)
+        before = lab.keys()
+        lab.namespace += "2"
+        other = await lab.store(seed=1)
+        assert await other.ids_by_creation() == []
+        await claimed(other, await saved(other))
+        assert (await other.cancel(await saved(other))) != "gone"
+        lab.clear()
+        lab.namespace = lab.namespace[:-1]
+        assert lab.keys() == before
+
+
+@pytest.mark.parametrize("arguments", ["op now mode", "op now prompt mode", "op now mode prompt more", ""])
+def test_a_header_that_says_other_arguments_than_python_passes_is_refused_at_import(arguments: str) -> None:
+    with pytest.raises(RuntimeError, match=re.escape("scripts/save.lua says")):
+        Script("save", arguments)
+
+
+def test_a_script_is_not_called_with_an_argument_missing_or_too_many() -> None:
+    script = Script("save", "op now mode prompt")
+    with pytest.raises(KeyError):
+        script.argv({"op": "", "now": 0, "mode": "create"})
+    with pytest.raises(KeyError):
+        script.argv({"op": "", "now": 0, "mode": "create", "promt": ""})
+    with pytest.raises(KeyError):
+        script.argv({"op": "", "now": 0, "mode": "create", "prompt": "", "more": ""})
+
+
+def test_all_scripts_are_registered_once() -> None:
+    assert len({script.sha for script in ALL}) == len({script.name for script in ALL}) == len(ALL)
