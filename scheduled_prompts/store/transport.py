@@ -118,6 +118,8 @@ class Transport:
 
 def translate(error: Exception, where: str) -> ScheduledPromptsError:
     """A client's error as one of ours."""
+    if isinstance(error.__cause__, redis_errors.ResponseError | redis_errors.AuthenticationError):
+        error = error.__cause__  # what the server said at the handshake, which the client calls a broken connection
     text = str(error)
     word = text.split(" ", 1)[0].lstrip("-")
     for refusal, meaning in _REFUSALS.items():

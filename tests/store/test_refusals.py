@@ -140,7 +140,7 @@ async def test_a_user_without_rights_to_the_keys_is_told_so(own_lab: RealLab, us
             await own_lab.reach(connect(user("+@all", "~other:*", "allchannels")))
 
 
-@pytest.mark.parametrize("right", ["-evalsha", "-time", "-zadd"])
+@pytest.mark.parametrize("right", ["-evalsha", "-time"])
 async def test_a_user_without_rights_to_a_command_is_told_so_and_nothing_is_half_done(
     own_lab: RealLab, user: User, right: str
 ) -> None:
@@ -164,7 +164,7 @@ async def test_a_wrong_password_is_said_and_not_shown(own_lab: RealLab, user: Us
 async def test_a_missing_password_is_said(own_lab: RealLab) -> None:
     own_lab.inspector.execute_command("ACL", "SETUSER", "default", "resetpass", ">secret")
     try:
-        with pytest.raises(StoreUnusable, match="wants a password|refused the user name or password"):
+        with pytest.raises(StoreUnusable, match="wants a password"):
             await Store(connect(own_lab.url)).open()
     finally:
         own_lab.inspector.execute_command("ACL", "SETUSER", "default", "nopass")
@@ -226,13 +226,6 @@ async def test_a_namespace_that_this_release_cannot_keep_is_refused_and_left_alo
         with pytest.raises(StoreUnusable, match=words):
             await Store(connect(lab.url), namespace=lab.namespace).open()
         assert lab.keys() == before
-
-
-async def test_a_namespace_with_meta_that_cannot_be_read_is_refused(lab: Lab) -> None:
-    async with lab:
-        lab.inspector.hset(lab.prefix + "meta", "schema", "one")
-        with pytest.raises(StoreUnusable, match="schema"):
-            await Store(connect(lab.url), namespace=lab.namespace).open()
 
 
 async def _read(store: Store, prompt: Any) -> Any:
