@@ -80,6 +80,7 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim what is wanted, for ever. Raises what the store raises; what is wanted stays wanted."""
+        self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -65,6 +65,7 @@ class Daemon:
         self._runners = {name: as_runner(runner) for name, runner in runners.items()}
         self.serves = Serves(self.settings.platforms or (ALL,), tuple(sorted(self._runners)))
         self._horizon_ms = round(2 * self.settings.sweep_period * 1000)
+        self._started_at = 0
         self._membership = Membership(self._info())
         self.timers = Timers(self._clock, self._ring)
         self.worker = Worker(self.store, self._runners, self.settings, self.id, self.serves)
@@ -96,7 +97,7 @@ class Daemon:
             runners=self.serves.runners,
             slots=self.settings.slots,
             running=running,
-            started_at=0,
+            started_at=self._started_at,
         )
 
     # Life
@@ -125,6 +126,7 @@ class Daemon:
         """Serve until `stop` is called. Raises StoreUnreachable or StoreUnusable where the store cannot be opened."""
         if self._owns_store:
             await self.store.open()
+        self._started_at = self._clock.now()
         try:
             await self._beat()
             await self._watch.begin_contact()

@@ -18,7 +18,7 @@ from scheduled_prompts.fire import FireStatus
 from scheduled_prompts.runners.contract import Runner
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ALL, Serves, SettleItem
+from scheduled_prompts.store.records import ALL, Serves, SettleItem, Unreadable
 
 log = structlog.get_logger()
 
@@ -27,6 +27,7 @@ MARK_STARTED_AFTER_MS = 1_000
 TICK = 1.0
 SETTLE_PAUSE = 1.0
 SETTLE_LATER = 0.1
+NEWER_SCHEMA_PAUSE_MS = 60_000
 
 
 class Worker:
@@ -129,16 +130,17 @@ class Worker:
         )
         for lease in taken.leases:
             attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
+            if self._stopping:  # it was asked for before the stop, and came after it
+                attempt.stop = Stop.GIVEN_BACK
             self._held[attempt.fire.id] = attempt
             self._holding.set()
             self._all_settled.clear()
             task = group.create_task(self._carry_out(attempt))
             self._tasks[attempt.fire.id] = task
-        for fire_id, token, error in taken.unreadable:
-            log.error("fire_unreadable", fire=fire_id, error=error)
-            await self._store.settle(
-                [_unreadable(fire_id, token, error, self._clock.now())], keep=self._settings.keep_fires
-            )
+        for unreadable in taken.unreadable:
+            log.error("fire_unreadable", fire=unreadable.id, error=unreadable.error)
+            item = _unreadable(unreadable, taken.token, self._clock.now())
+            await self._store.settle([item], keep=self._settings.keep_fires)
         self._waiting = taken.waiting
         self.room_was_made()
         return taken.waiting if taken.leases or taken.unreadable else 0
@@ -268,17 +270,18 @@ class Worker:
 def _nothing() -> None: ...
 
 
-def _unreadable(fire_id: str, token: str, error: str, now: int) -> SettleItem:
+def _unreadable(fire: Unreadable, token: str, now: int) -> SettleItem:
+    """A fire that cannot be read fails; one that a newer release wrote waits for a newer daemon."""
     return {
-        "fire": fire_id,
+        "fire": fire.id,
         "token": token,
-        "outcome": FireStatus.FAILED,
-        "reason": "unreadable",
+        "outcome": FireStatus.RETRYING if fire.newer else FireStatus.FAILED,
+        "reason": "newer_schema" if fire.newer else "unreadable",
         "started_at": "",
         "ended_at": str(now),
         "result": "",
-        "error": error,
-        "retry_at": "",
+        "error": fire.error,
+        "retry_at": str(now + NEWER_SCHEMA_PAUSE_MS) if fire.newer else "",
     }
 
 

@@ -5,6 +5,7 @@ The client never retries by itself: a repetition is only safe under an op id, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +98,7 @@ def _server(url: str) -> Connection:
 
 
 def _without_password(url: str) -> str:
+    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
     parts = urlsplit(url)
     if not parts.password:
         return url
@@ -115,7 +117,7 @@ def _embedded(directory: str) -> Connection:
 
         async def _connect(self) -> None:
             self.path = str(server.socket_path)
-            await super()._connect()
+            await super()._connect()  # type: ignore[no-untyped-call]
 
     client = Redis.from_pool(ConnectionPool(connection_class=EmbeddedConnection, **options()))
     return Connection(client, description=server.describe, ensure=server.ensure, release=server.release)

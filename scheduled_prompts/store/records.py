@@ -53,10 +53,20 @@ class Lease(NamedTuple):
     token: str
 
 
+class Unreadable(NamedTuple):
+    """A record that cannot be read."""
+
+    id: str
+    error: str
+    newer: bool
+    """Written by a newer release: nothing is wrong with it."""
+
+
 class Taken(NamedTuple):
+    token: str
     leases: list[Lease]
-    unreadable: list[tuple[str, str, str]]
-    """(fire id, token, error) of fires that were taken and cannot be read."""
+    unreadable: list[Unreadable]
+    """Fires that were leased and cannot be read."""
     waiting: int
     """How many more are ready in these queues."""
 
@@ -68,15 +78,6 @@ class Look(NamedTuple):
     first_lease: int | None
     first_retry: int | None
     overdue: list[tuple[str, int]]
-
-
-class Unreadable(NamedTuple):
-    """A record that cannot be read."""
-
-    id: str
-    error: str
-    newer: bool
-    """Written by a newer release: nothing is wrong with it."""
 
 
 class Cancelled(NamedTuple):

@@ -231,14 +231,14 @@ class Store:
             serves=to_json(serves._asdict()),
         )
         leases: list[Lease] = []
-        unreadable: list[tuple[str, str, str]] = []
+        unreadable: list[Unreadable] = []
         for fire_id, fields, document in answer[1:]:
             try:
                 definition = read_definition(document)
                 leases.append(Lease(read_fire(fire_id, _pairs(fields), definition), token))
-            except (ValueError, KeyError, TypeError) as error:
-                unreadable.append((fire_id, token, f"{type(error).__name__}: {error}"))
-        return Taken(leases, unreadable, int(answer[0]))
+            except Exception as error:  # whatever is wrong with one record must harm that record alone
+                unreadable.append(_unreadable(fire_id, error))
+        return Taken(token, leases, unreadable, int(answer[0]))
 
     async def extend(self, items: Sequence[tuple[str, str, int | None]], *, lease_ms: int) -> list[str]:
         """Renew leases given as (fire id, token, started at). For each `ok`, `cancel` or `lost`."""
@@ -433,10 +433,8 @@ def _read_prompt(prompt_id: str, stored: dict[str, str]) -> ReadPrompt:
         return None
     try:
         return read_prompt(prompt_id, stored)
-    except NewerSchema as error:
-        return Unreadable(prompt_id, str(error), newer=True)
     except Exception as error:  # whatever is wrong with one record must harm that record alone
-        return Unreadable(prompt_id, f"{type(error).__name__}: {error}", newer=False)
+        return _unreadable(prompt_id, error)
 
 
 def _read_fire(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
@@ -445,4 +443,9 @@ def _read_fire(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None
     try:
         return read_fire(fire_id, stored)
     except (ValueError, KeyError, TypeError) as error:
-        return Unreadable(fire_id, f"{type(error).__name__}: {error}", newer=False)
+        return _unreadable(fire_id, error)
+
+
+def _unreadable(record_id: str, error: Exception) -> Unreadable:
+    newer = isinstance(error, NewerSchema)
+    return Unreadable(record_id, str(error) if newer else f"{type(error).__name__}: {error}", newer=newer)

@@ -32,6 +32,7 @@ _REFUSALS = {
     "NOREPLICAS": "too few replicas answer",
     "CLOCKAHEAD": "this machine's clock disagrees with the server's",
 }
+_ACL_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")  # the latter: Redis 6.2
 _PASSING = ("READONLY", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 _PASSING_ERRORS = (  # the client takes the word off the text where it knows it
     redis_errors.ConnectionError,
@@ -52,7 +53,7 @@ class Transport:
         self.keys = keys
         self.clock = clock
         self.patience = patience
-        self._decoded = bool(connection.client.get_encoder().decode_responses)
+        self._decoded = bool(connection.client.get_encoder().decode_responses)  # type: ignore[no-untyped-call]
         self.failures = 0
         """How often an answer failed to come: who counts on unbroken contact compares."""
 
@@ -83,7 +84,7 @@ class Transport:
             try:
                 self.clock.in_flight += 1
                 try:
-                    return await send()
+                    return await _heedful(send())
                 finally:
                     self.clock.in_flight -= 1
             except (redis_errors.RedisError, OSError) as error:
@@ -108,12 +109,26 @@ class Transport:
         """The server's clock, ms UTC. Not repeated: a late answer would be worthless."""
         self.clock.in_flight += 1
         try:
-            seconds, microseconds = await self.client.time()
+            seconds, microseconds = await _heedful(self.client.time())
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.connection.description) from error
         finally:
             self.clock.in_flight -= 1
         return float(int(seconds) * 1000 + int(microseconds) / 1000)
+
+
+async def _heedful(answer: Awaitable[Any]) -> Any:
+    """The answer, unless this task was cancelled meanwhile.
+
+    redis-py sends through `asyncio.wait_for`, which on Python 3.11 loses a cancellation that comes just as the command
+    is out; a loop of commands could then be cancelled in vain.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    got = await answer
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return got
 
 
 def translate(error: Exception, where: str) -> ScheduledPromptsError:
@@ -129,7 +144,7 @@ def translate(error: Exception, where: str) -> ScheduledPromptsError:
         return StoreUnusable(f"{where}: the server refused the user name or password: {text}")
     if isinstance(error, redis_errors.OutOfMemoryError):
         return StoreUnusable(f"{where}: the server is out of memory (maxmemory): {text}")
-    if isinstance(error, redis_errors.NoPermissionError):
+    if isinstance(error, redis_errors.NoPermissionError) or any(sign in text for sign in _ACL_IN_A_SCRIPT):
         return StoreUnusable(f"{where}: the user may not do this (ACL): {text}")
     if isinstance(error, _PASSING_ERRORS) or any(sign in text[:200] for sign in _PASSING):
         return StoreUnreachable(

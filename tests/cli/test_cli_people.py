@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from rich.cells import cell_len
 
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.fire import Fire
@@ -76,18 +77,16 @@ def test_a_list_in_a_pipe_has_one_whole_line_a_prompt(cli: CommandLine) -> None:
     assert "failed" in lines[2]
 
 
-@pytest.mark.parametrize("columns", [80, 100, 140])
-def test_a_list_fits_the_terminal(cli: CommandLine, terminal: Terminal, columns: int) -> None:
-    from rich.cells import cell_len
-
+def test_a_list_fits_the_terminal(cli: CommandLine, terminal: Terminal) -> None:
     some_prompts(cli)
-    terminal(columns)
-    out = cli("list").out
-    plain = ANSI.sub("", out)
-    assert out != plain, "a terminal shows colours"
-    assert all(cell_len(line) <= columns for line in plain.splitlines())
-    assert len(INSTANT.findall(plain)) == 4
-    assert "…" in plain
+    for columns in (80, 100, 140):
+        terminal(columns)
+        out = cli("list").out
+        plain = ANSI.sub("", out)
+        assert out != plain, "a terminal shows colours"
+        assert all(cell_len(line) <= columns for line in plain.splitlines())
+        assert len(INSTANT.findall(plain)) == 4
+        assert "…" in plain
 
 
 def test_history_fits_the_terminal(cli: CommandLine, terminal: Terminal) -> None:
@@ -107,8 +106,9 @@ def test_history_in_a_pipe_has_one_line_a_fire(cli: CommandLine) -> None:
 
 
 def test_no_colour_is_respected(cli: CommandLine, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    some_prompts(cli)
+    cli("add", "x", "--when", "in 1h")
     terminal(80)
+    assert "\x1b" in cli("list").out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in cli("list").out
 

@@ -154,8 +154,8 @@ async def test_a_fire_whose_definition_is_broken_is_leased_and_named_as_unreadab
         lab.inspector.hset(store.keys.prompt(prompt.id), "doc", "{")
         found = await take(store, op="token")
         assert [lease.fire.id for lease in found.leases] == [good]
-        [(unreadable, token, _)] = found.unreadable
-        assert (unreadable, token) == (fire, "token")
+        [unreadable] = found.unreadable
+        assert (unreadable.id, found.token) == (fire, "token")
 
 
 async def test_a_queue_entry_without_its_fire_is_dropped(lab: Lab) -> None:
@@ -191,9 +191,16 @@ async def test_a_fire_that_cannot_be_read_can_be_settled_by_its_token(lab: Lab) 
         store = await lab.store()
         fire = await queued(store)
         lab.inspector.hset(store.keys.fire(fire), "due", "soon")
-        [(found, token, _)] = (await take(store)).unreadable
+        taken = await take(store)
+        [unreadable] = taken.unreadable
         lab.inspector.hset(store.keys.fire(fire), "due", "1")
-        item = {"fire": found, "token": token, "outcome": "failed", "reason": "unreadable", "started_at": ""}
+        item = {
+            "fire": unreadable.id,
+            "token": taken.token,
+            "outcome": "failed",
+            "reason": "unreadable",
+            "started_at": "",
+        }
         rest = {"ended_at": str(store.clock.now()), "result": "", "error": "no number", "retry_at": ""}
         assert await store.settle([{**item, **rest}], keep=9) == ["settled"]  # type: ignore[typeddict-item]
         assert (await read_fire(store, fire)).status == "failed"

@@ -1,0 +1,424 @@
+"""Any order of transitions, beside a model in plain Python of what must be true.
+
+The model knows no index and no key: only which prompts and fires there are, where each stands, and who holds it. After
+each step the store must say the same, and all its indexes must add up. MODEL_EXAMPLES=1000 looks longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store.records import Cancelled, Lease, Serves
+from scheduled_prompts.testing import VirtualTimeLoop
+from tests.accounting import check_accounts
+from tests.conftest import Lab
+from tests.store.steps import (
+    EVERYTHING,
+    HOUR,
+    KEEP,
+    LEASE,
+    MAX_CRASHES,
+    claim_for,
+    ending,
+    manual_for,
+    new_prompt,
+    reap,
+    settle,
+    take,
+)
+
+Answer = TypeVar("Answer")
+
+PLATFORMS, RUNNERS = ("chat", "mail"), ("echo", "log")
+ENDED = {"executed", "cancelled"}
+LIVE = {"queued", "running", "retrying"}
+
+
+@dataclass
+class ModelPrompt:
+    read: ScheduledPrompt
+    """As it was when it was last read: what claims are made from, stale or not."""
+    status: str
+    version: int = 1
+    seq: int = 0
+    next_at: int | None = None
+    ended_at: int | None = None
+
+
+@dataclass
+class ModelFire:
+    id: str
+    prompt: str
+    due: int
+    priority: int
+    platform: str
+    runner: str
+    interrupt: bool
+    status: str = "queued"
+    attempt: int = 0
+    crashes: int = 0
+    failures: int = 0
+    token: str | None = None
+    expiry: int = 0
+    started: bool = False
+    cancel: bool = False
+    retry_at: int = 0
+
+
+@dataclass
+class Model:
+    prompts: dict[str, ModelPrompt] = field(default_factory=dict)
+    fires: dict[str, ModelFire] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def live(self, prompt: str) -> list[ModelFire]:
+        return [fire for fire in self.fires.values() if fire.prompt == prompt and fire.status in LIVE]
+
+    def ready(self, serves: Serves) -> list[ModelFire]:
+        waiting = [f for f in self.fires.values() if f.status == "queued" and serves.includes(f.platform, f.runner)]
+        return sorted(waiting, key=lambda fire: (-fire.priority, fire.due, fire.id))
+
+
+any_number = st.integers(min_value=0, max_value=10**6)
+outcomes = st.sampled_from(
+    ["succeeded", "failed", "timed_out", "cancelled", "interrupted", "retrying", "retrying", "queued"]
+)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    lab: Lab
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
+        self.space = Lab(self.lab.url, self.lab.inspector)
+        self.store = self.run(self.space.store())
+        self.model = Model()
+        self.leases: list[Lease] = []
+        """All that were ever handed out: most of them are lost by now."""
+
+    def run(self, step: Coroutine[Any, Any, Answer]) -> Answer:
+        return self.runner.run(step)
+
+    def now(self) -> int:
+        async def ask() -> int:
+            return self.store.clock.now()
+
+        return self.run(ask())
+
+    def teardown(self) -> None:
+        try:
+            self.run(self.space.__aexit__(None, None, None))
+            self.runner.close()
+        finally:
+            self.space.clear()
+
+    def some_prompt(self, pick: int) -> ModelPrompt:
+        return list(self.model.prompts.values())[pick % len(self.model.prompts)]
+
+    def has_prompts(self) -> bool:
+        return bool(self.model.prompts)
+
+    def has_leases(self) -> bool:
+        return bool(self.leases)
+
+    @rule(
+        once=st.booleans(),
+        key=st.sampled_from(["a", "b", None, None]),
+        platform=st.sampled_from(PLATFORMS),
+        runner=st.sampled_from(RUNNERS),
+        priority=st.sampled_from([0, 50, 100]),
+        on_crash=st.sampled_from(["rerun", "interrupt"]),
+        ahead=st.sampled_from([-HOUR, 0, 30_000, HOUR]),
+    )
+    def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
+        async def step() -> None:
+            prompt = new_prompt(
+                self.store, once=once, key=key, next_at=self.store.clock.now() + ahead, owner="ann", **fields
+            )
+            holder = self.model.keys.get(key or "")
+            if holder in self.model.prompts and self.model.prompts[holder].status not in ENDED:
+                assert await self.store.create(prompt) == holder
+                return
+            assert await self.store.create(prompt) is None
+            self.model.prompts[prompt.id] = ModelPrompt(prompt, prompt.status, next_at=prompt.next_at)
+            if key is not None:
+                self.model.keys[key] = prompt.id
+
+        self.run(step())
+
+    @precondition(has_prompts)
+    @rule(pick=any_number)
+    def read_again(self, pick: int) -> None:
+        known = self.some_prompt(pick)
+        [found] = self.run(self.store.read_prompts([known.read.id]))
+        assert isinstance(found, ScheduledPrompt)
+        known.read = found
+
+    @precondition(has_prompts)
+    @rule(picks=st.lists(any_number, min_size=1, max_size=4))
+    def claim(self, picks: list[int]) -> None:
+        """By what was read last, which may be stale."""
+        items, expected = [], []
+        now = self.now()
+        for pick in picks:
+            known = self.some_prompt(pick)
+            if known.read.next_nominal is None:
+                continue
+            item = claim_for(known.read)
+            items.append(item)
+            fresh = (known.read.version, known.read.seq) == (known.version, known.seq)
+            if not fresh or known.status in ENDED:
+                expected.append("lost")
+                continue
+            expected.append("claimed")
+            self._fire(item["fire"], known.read, int(item["due"]))
+            known.seq += 1
+            known.next_at = int(item["next_at"]) if item["next_at"] else None
+            if known.next_at is None:
+                known.status, known.ended_at = "executed", now
+        assert self.run(self.store.claim(items)) == expected
+
+    @precondition(has_prompts)
+    @rule(pick=any_number)
+    def run_by_hand(self, pick: int) -> None:
+        async def step() -> None:
+            known = self.some_prompt(pick)
+            item = manual_for(self.store, known.read)
+            answer = await self.store.claim([item])
+            assert answer == ["lost" if known.status == "cancelled" else "claimed"]
+            if answer == ["claimed"]:
+                self._fire(item["fire"], known.read, int(item["due"]))
+
+        self.run(step())
+
+    def _fire(self, fire_id: str, prompt: ScheduledPrompt, due: int) -> None:
+        self.model.fires[fire_id] = ModelFire(
+            fire_id, prompt.id, due, prompt.priority, prompt.platform, prompt.runner, prompt.on_crash == "interrupt"
+        )
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, by=st.sampled_from([-HOUR, 0, 1, HOUR]))
+    def retime(self, pick: int, by: int) -> None:
+        known = self.some_prompt(pick)
+        read = known.read
+        if read.next_nominal is None:
+            return
+        moved = self.run(self.store.retime(read, read.next_nominal + by, read.next_nominal + by))
+        fresh = (read.version, read.seq) == (known.version, known.seq) and known.status not in ENDED
+        forward = read.last_nominal is None or read.next_nominal + by > read.last_nominal
+        assert moved == (fresh and forward)
+        if moved:
+            known.seq += 1
+            known.next_at = read.next_nominal + by
+
+    @rule(
+        limit=st.integers(0, 3),
+        platforms=st.sampled_from([("*",), ("chat",), PLATFORMS]),
+        runners=st.sampled_from([("*",), ("log",), RUNNERS]),
+    )
+    def take(self, limit: int, platforms: tuple[str, ...], runners: tuple[str, ...]) -> None:
+        serves = Serves(platforms, runners)
+        ready = self.model.ready(serves)
+        found = self.run(take(self.store, limit, serves=serves))
+        assert [lease.fire.id for lease in found.leases] == [fire.id for fire in ready[:limit]]
+        assert found.waiting == max(0, len(ready) - limit)
+        assert not found.unreadable
+        for lease in found.leases:
+            fire = self.model.fires[lease.fire.id]
+            fire.status, fire.token, fire.started = "running", lease.token, False
+            fire.attempt += 1
+            fire.expiry = self.now() + LEASE
+            assert lease.fire.attempt == fire.attempt
+            self.leases.append(lease)
+
+    def held(self, lease: Lease) -> ModelFire | None:
+        """The fire of a lease, if it is still held by it."""
+        fire = self.model.fires.get(lease.fire.id)
+        return fire if fire is not None and fire.status == "running" and fire.token == lease.token else None
+
+    @precondition(has_leases)
+    @rule(pick=any_number, start=st.booleans())
+    def extend(self, pick: int, start: bool) -> None:
+        lease = self.leases[-1 - pick % len(self.leases)]
+        now = self.now()
+        [answer] = self.run(self.store.extend([(lease.fire.id, lease.token, now if start else None)], lease_ms=LEASE))
+        fire = self.held(lease)
+        assert answer == ("lost" if fire is None else "cancel" if fire.cancel else "ok")
+        if fire is not None:
+            fire.expiry = now + LEASE
+            fire.started = fire.started or start
+
+    @precondition(has_leases)
+    @rule(pick=any_number, outcome=outcomes)
+    def settle(self, pick: int, outcome: str) -> None:
+        async def step() -> None:
+            lease = self.leases[-1 - pick % len(self.leases)]
+            fire = self.held(lease)
+            known = self.model.fires.get(lease.fire.id)
+            retry_at = self.store.clock.now() + 20_000
+            item = ending(self.store, lease, outcome, retry_at=retry_at if outcome == "retrying" else None)
+            [answer] = await settle(self.store, [item], keep=KEEP)
+            # Once settled under this token, a repetition hears the same; once reaped or taken again, it is lost.
+            assert answer == ("settled" if known is not None and known.token == lease.token else "lost")
+            if fire is None:
+                return
+            if outcome in ("retrying", "queued") and fire.cancel:
+                fire.status = "cancelled"
+                return
+            fire.status, fire.retry_at = outcome, retry_at
+            fire.failures += outcome in ("failed", "timed_out", "retrying")
+
+        self.run(step())
+
+    @rule(leases=st.booleans())
+    def reap(self, leases: bool) -> None:
+        now = self.now()
+        expected = {}
+        for fire in self.model.fires.values():
+            if leases and fire.status == "running" and fire.expiry <= now:
+                fire.crashes += 1
+                fire.token = None
+                if fire.cancel:
+                    fire.status = "cancelled"
+                elif fire.interrupt and fire.started:
+                    fire.status = "interrupted"
+                elif fire.crashes >= MAX_CRASHES:
+                    fire.status = "failed"
+                else:
+                    fire.status = "queued"
+                expected[fire.id] = fire.status
+            elif fire.status == "retrying" and fire.retry_at <= now:
+                fire.status = "queued"
+                expected[fire.id] = "retried"
+        assert dict(self.run(reap(self.store, leases=leases))) == expected
+
+    @precondition(has_prompts)
+    @rule(pick=any_number)
+    def cancel(self, pick: int) -> None:
+        known = self.some_prompt(pick)
+        live = self.model.live(known.read.id)
+        answer = self.run(self.store.cancel(known.read))
+        if known.status == "cancelled" or (known.status == "executed" and not live):
+            assert answer == known.status
+            return
+        running = [fire for fire in live if fire.status == "running"]
+        assert answer == Cancelled(known.status, len(live) - len(running), len(running))
+        known.status, known.next_at, known.ended_at = "cancelled", None, self.now()
+        known.version += 1
+        known.seq += 1
+        for fire in live:
+            if fire.status == "running":
+                fire.cancel = True
+            else:
+                fire.status = "cancelled"
+
+    @precondition(has_prompts)
+    @rule(back=st.sampled_from([-1, 0, HOUR]))
+    def purge(self, back: int) -> None:
+        before = self.now() - back
+        over, fires = [], 0
+        for prompt_id, known in self.model.prompts.items():
+            mine = [fire for fire in self.model.fires.values() if fire.prompt == prompt_id]
+            if known.status not in ENDED:
+                nominal = {fire.id: int(fire.id.rpartition("@")[2]) if "@" in fire.id else fire.due for fire in mine}
+                gone = [fire.id for fire in mine if fire.status not in LIVE and nominal[fire.id] < before]
+            elif self.model.live(prompt_id) or (known.ended_at or 0) >= before:
+                continue
+            else:
+                over.append(prompt_id)
+                gone = [fire.id for fire in mine]
+            fires += len(gone)
+            for fire_id in gone:
+                del self.model.fires[fire_id]
+        found = self.run(self.store.purge([known.read for known in self.model.prompts.values()], before))
+        assert (found.prompts, found.fires, found.undated) == (len(over), fires, [])
+        for prompt_id in over:
+            del self.model.prompts[prompt_id]
+        self.model.keys = {key: p for key, p in self.model.keys.items() if p not in over}
+
+    @rule(seconds=st.sampled_from([0.001, 1, 20, 60, 61, 3600]))
+    def time_passes(self, seconds: float) -> None:
+        self.run(self.store.clock.sleep(seconds))
+
+    @invariant()
+    def the_store_says_what_the_model_says(self) -> None:
+        self._forget_answers()
+        keys = self.space.keys()
+        check_accounts(keys)
+        prompts = {n.removeprefix("prompt:"): value for n, value in keys.items() if n.startswith("prompt:")}
+        assert {
+            prompt: (stored["status"], stored["version"], stored["seq"], stored["next_at"])
+            for prompt, stored in prompts.items()
+        } == {
+            prompt: (known.status, str(known.version), str(known.seq), str(known.next_at or ""))
+            for prompt, known in self.model.prompts.items()
+        }
+        fires = {n.removeprefix("fire:"): value for n, value in keys.items() if n.startswith("fire:")}
+        assert {
+            fire: (
+                stored["status"],
+                stored["attempt"],
+                stored.get("crashes", "0"),
+                stored.get("failures", "0"),
+                stored.get("token"),
+                "cancel" in stored,
+            )
+            for fire, stored in fires.items()
+        } == {
+            fire.id: (
+                fire.status,
+                str(fire.attempt),
+                str(fire.crashes),
+                str(fire.failures),
+                fire.token,
+                fire.cancel,
+            )
+            for fire in self.model.fires.values()
+        }
+
+    def _forget_answers(self) -> None:
+        """No step is repeated here, and reading all that was kept for that takes most of the time."""
+        pattern = self.space.prefix.replace("{", "\\{") + "op:*"
+        if answers := list(self.space.inspector.scan_iter(match=pattern, count=1000)):
+            self.space.inspector.delete(*answers)
+
+    @invariant()
+    def a_look_sees_what_is_there(self) -> None:
+        now = self.now()
+        seen = self.run(self.store.look(overdue=now, serves=EVERYTHING))
+        by_status: dict[str, list[ModelFire]] = {"queued": [], "running": [], "retrying": []}
+        for fire in self.model.fires.values():
+            by_status.setdefault(fire.status, []).append(fire)
+        assert seen.ready == len(by_status["queued"])
+        assert seen.first_lease == min((fire.expiry for fire in by_status["running"]), default=None)
+        assert seen.first_retry == min((fire.retry_at for fire in by_status["retrying"]), default=None)
+        overdue = {
+            prompt: known.next_at
+            for prompt, known in self.model.prompts.items()
+            if known.next_at is not None and known.next_at <= now
+        }
+        assert dict(seen.overdue) == overdue
+
+
+def test_whatever_happens_in_whatever_order_the_store_does_as_the_model_says(lab: Lab) -> None:
+    machine = type("Machine", (StoreMachine,), {"lab": lab})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=int(os.environ.get("MODEL_EXAMPLES", "20")),
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
