@@ -19,7 +19,6 @@ from scheduled_prompts.schedule import (
     Schedule,
     due_of,
     next_after,
-    parse_when,
     system_timezone,
     upcoming,
     zone,
@@ -366,6 +365,8 @@ def claim_item(
 
 def _to_schedule(when: When, now: int, timezone: str) -> Schedule:
     if isinstance(when, str):
+        from scheduled_prompts.schedule import parse_when  # who only reads does not load the grammar
+
         return parse_when(when, now=now, timezone=timezone)
     if isinstance(when, datetime):
         if when.tzinfo is None:

@@ -107,7 +107,7 @@ def _say_what_is_served(daemon: Daemon, settings: Settings, choices: Choices) ->
         lines += [f"  {'add one':<10} {example}", f"  {'stop':<10} Ctrl-C"]
         sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
-    if not daemon.store.transport.connection.remembers:
+    if not daemon.store.remembers:
         log.warning("nothing_is_kept", store="memory:", hint="prompts are gone when this daemon ends")
 
 

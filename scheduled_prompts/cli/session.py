@@ -36,7 +36,7 @@ async def why_unserved(
     scheduler: Scheduler, prompt: Definition, settings: Settings, choices: Choices
 ) -> tuple[str, str] | None:
     """Why this prompt would not fire as things are, and what to do; None where a live daemon serves it."""
-    if not scheduler.store.transport.connection.remembers:
+    if not scheduler.store.remembers:
         return "memory: is forgotten when this command ends", "name a store that lasts, such as --store embedded:"
     problem = await scheduler.why_unserved(prompt)
     if problem is None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
-from cron_descriptor.Exception import FormatError, MissingFieldError, WrongArgumentError
 
 from scheduled_prompts.schedule.cron_fields import ALIASES
 from scheduled_prompts.schedule.kinds import Cron, Interval, Once, RandomWindow, Schedule
@@ -269,6 +267,10 @@ def _and(items: list[str]) -> str:
 
 
 def _in_descriptor_words(expression: str) -> str:
+    # Slow to import, and few crons need it: those that the grammar has no words for.
+    from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
+    from cron_descriptor.Exception import FormatError, MissingFieldError, WrongArgumentError
+
     options = Options(
         casing_type=CasingTypeEnum.LowerCase,
         use_24hour_time_format=True,

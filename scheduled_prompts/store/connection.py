@@ -71,7 +71,7 @@ def connect(url: str) -> Connection:
         return _server(url)
     if scheme in ("redis+sentinel", "redis+cluster"):
         raise InvalidInput(f"{scheme}:// is not supported by this release", hint="use redis://, rediss:// or unix://")
-    raise InvalidInput(f"{url!r} names no store", hint=f"a store is {KINDS}")
+    raise InvalidInput(f"{_without_password(url)!r} names no store", hint=f"a store is {KINDS}")
 
 
 def adopt(client: Redis) -> Connection:

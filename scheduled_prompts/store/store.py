@@ -95,6 +95,11 @@ class Store:
     def description(self) -> str:
         return self.transport.connection.description
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what is stored outlives this process."""
+        return self.transport.connection.remembers
+
     def new_op(self) -> str:
         """An op id: the same for all repetitions of one request."""
         self._ops += 1
