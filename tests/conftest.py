@@ -23,6 +23,7 @@ import pytest
 import redis
 import structlog
 from fakeredis import FakeStrictRedis
+from hypothesis import HealthCheck, settings
 
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.scheduler import Scheduler
@@ -34,6 +35,10 @@ from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
 
 _numbers = itertools.count(1)
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -95,23 +95,36 @@ class Attempt:
             self.marked_at = started
             return state == "ok"
 
-    async def _run(self, runner: Runner) -> SettleItem:
+    async def _run(self, runner: Runner) -> SettleItem | None:
         self.started_at = self._clock.now()
         fire = self.fire.model_copy(update={"started_at": self.started_at})
+        limit = asyncio.timeout(self._definition.timeout)
         try:
-            async with asyncio.timeout(self._definition.timeout) as limit:
+            async with limit:
                 answer = await runner.run(fire)
-        except TimeoutError as error:
-            if limit.expired():
-                return self._failed(f"did not end within {self._definition.timeout:g} s", timed_out=True)
-            return self._failed(_words(error))
-        except Retry as error:
-            return self._failed(str(error), asked=error.after)
-        except Permanent as error:
-            return self._item(FireStatus.FAILED, reason="permanent", error=str(error))
-        except Exception as error:
-            return self._failed(_words(error))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a runner raises ends its own attempt, and nothing else
+            if isinstance(error, asyncio.CancelledError) and self._asked_to_end():
+                raise
+            return self._raised(error, timed_out=limit.expired())
         return self._succeeded(answer)
+
+    def _asked_to_end(self) -> bool:
+        """Whether a cancellation comes from outside, and not from something the runner awaited."""
+        task = asyncio.current_task()
+        return self.stop is not None or (task is not None and task.cancelling() > 0)
+
+    def _raised(self, error: BaseException, *, timed_out: bool) -> SettleItem | None:
+        if self.stop is not None:  # an error is how this runner answers to being cancelled
+            return self._stopped()
+        if timed_out:
+            return self._failed(f"did not end within {self._definition.timeout:g} s", timed_out=True)
+        if isinstance(error, Retry):
+            return self._failed(_message(error) or _words(error), asked=getattr(error, "after", None))
+        if isinstance(error, Permanent):
+            return self._item(FireStatus.FAILED, reason="permanent", error=_message(error) or _words(error))
+        return self._failed(_words(error))
 
     def _succeeded(self, answer: Result | str | None) -> SettleItem:
         if isinstance(answer, str):
@@ -171,7 +184,15 @@ class Attempt:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = _message(error)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception that cannot say what it is
+        return ""
 
 
 def _swallow_cancellation() -> None:

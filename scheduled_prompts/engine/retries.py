@@ -8,16 +8,19 @@ import hashlib
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import RETRY_JITTER, Definition
 
+LONGEST_DELAY = 30 * 86_400.0
+"""What a prompt's own delays are bounded by, in seconds."""
+
 
 def retry_delay(definition: Definition, fire: Fire, asked: float | None = None) -> float | None:
     """Seconds until the next attempt, or None where the retries are used up.
 
-    `asked`: what the runner asked for by `Retry(after=…)`; taken as it is, without spread.
+    `asked`: what the runner asked for by `Retry(after=…)`; taken as it is, without spread, up to 30 days.
     """
     if fire.failures >= definition.retries:
         return None
     if asked is not None:
-        return asked
+        return min(asked, LONGEST_DELAY)
     delays = definition.retry_delays
     delay = delays[min(fire.failures, len(delays) - 1)]
     return delay * (1 + RETRY_JITTER * _spread(f"{fire.id}#{fire.failures}"))

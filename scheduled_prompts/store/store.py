@@ -34,6 +34,8 @@ from scheduled_prompts.store.transport import Transport, as_text, to_json, trans
 SCHEMA = 1
 SHARDS = 1
 BATCH = 500
+PURGE_BATCH = 25
+"""Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
 PATIENCE = 5.0
 OLDEST_SERVER = (6, 2)
 DAEMON_ALIVE_MS = 15_000
@@ -278,7 +280,8 @@ class Store:
         return Cancelled(answer[1], int(answer[2]), int(answer[3]))
 
     async def purge(self, prompts: Iterable[ScheduledPrompt], before: int, *, op: str | None = None) -> Purged:
-        """Delete what has been over since before `before` (ms UTC). At most 500 prompts."""
+        """Delete what has been over since before `before` (ms UTC). Of a prompt with more than 1,000 fires, the oldest
+        1,000; it is kept until a later call finds none left."""
         items = [
             {
                 "id": p.id,
@@ -289,9 +292,13 @@ class Store:
             }
             for p in prompts
         ]
-        answer = await self.transport.run(
-            script.PURGE, op=op or self.new_op(), before=str(before), items=to_json(items)
-        )
+        op = op or self.new_op()
+        answer: list[tuple[str, str]] = []
+        for first in range(0, len(items), PURGE_BATCH):
+            page = items[first : first + PURGE_BATCH]
+            answer += await self.transport.run(
+                script.PURGE, op=f"{op}.{first}", before=str(before), items=to_json(page)
+            )
         return Purged(
             prompts=sum(1 for outcome, _ in answer if outcome == "purged"),
             fires=sum(int(fires) for _, fires in answer),

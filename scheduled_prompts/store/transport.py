@@ -72,7 +72,13 @@ class Transport:
             except redis_errors.NoScriptError:
                 return await self.client.eval(script.source, 1, self.keys.meta, *argv)
 
-        answer = await self.ask(send)
+        try:
+            answer = await self.ask(send)
+        except StoreUnusable as error:
+            if "CLOCKAHEAD" in error.message:
+                # Not sent again: what is in it was decided by a wrong clock. The next one is by a right one.
+                await self.clock.measure(self.server_time)
+            raise
         return answer if self._decoded else as_text(answer)
 
     async def ask(self, send: Callable[[], Awaitable[Any]]) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.fire import CUT_MARK, MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, Fire, FireStatus
@@ -162,10 +163,11 @@ def test_what_a_command_says_on_stderr_is_no_failure() -> None:
     assert run(shell("echo careful >&2; echo fine")) == "fine\n"
 
 
-def test_a_missing_program_warns_at_start_and_fails_for_good(capfd: pytest.CaptureFixture[str]) -> None:
-    runner = CommandRunner(["no-such-program-anywhere"])
-    out, err = capfd.readouterr()
-    assert "no-such-program-anywhere" in out + err
+def test_a_missing_program_warns_at_start_and_fails_for_good() -> None:
+    with capture_logs() as logs:
+        runner = CommandRunner(["no-such-program-anywhere"])
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert "no-such-program-anywhere" in str(logs)
     with pytest.raises(Permanent, match="'no-such-program-anywhere' was not found on PATH"):
         run(runner)
 

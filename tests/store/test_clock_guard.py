@@ -67,6 +67,15 @@ async def test_a_clock_that_was_measured_again_is_accepted_again(lab: Lab) -> No
         await saved(store)
 
 
+async def test_a_clock_that_ran_ahead_is_refused_once_and_right_from_then_on(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        put_ahead(store, 60_000)
+        with pytest.raises(StoreUnusable):
+            await saved(store)
+        await saved(store)
+
+
 async def test_a_repetition_is_answered_whatever_the_clock_says_by_then(lab: Lab) -> None:
     async with lab:
         store = await real_store(lab)

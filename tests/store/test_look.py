@@ -50,6 +50,14 @@ async def test_of_very_many_overdue_prompts_a_page_is_shown_first_due_first(lab:
         assert [prompt for prompt, _ in seen.overdue] == [prompts[1].id, prompts[2].id]
 
 
+async def test_a_page_holds_no_more_over_all_platforms_together(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        for platform in ("chat", "chat", "mail", "mail", "news"):
+            await saved(store, platform=platform)
+        assert len((await store.look(overdue=store.clock.now(), serves=EVERYTHING, page=3)).overdue) == 3
+
+
 async def test_a_look_changes_nothing(lab: Lab) -> None:
     async with lab:
         store = await lab.store()

@@ -103,7 +103,7 @@ async def test_a_prompt_with_a_live_fire_is_kept_with_all_its_fires(lab: Lab, st
         before = lab.keys()
         assert await store.purge([prompt], store.clock.now() + HOUR, op="once") == NOTHING
         after = lab.keys()
-        del after["op:once"]
+        del after["op:once.0"]
         assert after == before
 
 
@@ -201,3 +201,17 @@ async def test_what_is_late_for_a_purged_prompt_changes_nothing(lab: Lab) -> Non
         assert not await store.retime(prompt, store.clock.now() + 1, store.clock.now() + 1)
         assert lab.keys() == before
         assert await store.claim([manual_for(store, prompt)]) == ["gone"]
+
+
+async def test_more_prompts_than_one_script_deletes_go_in_one_call(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompts = [await saved(store) for _ in range(60)]
+        for prompt in prompts[10:]:
+            await store.cancel(prompt)
+        lab.inspector.hset(store.keys.prompt(prompts[55].id), mapping={"ended_at": "", "created_at": ""})
+        horizon = store.clock.now() + 1
+        answer = await store.purge(prompts, horizon, op="op")
+        assert answer == Purged(49, 0, [prompts[55].id])
+        assert await store.purge(prompts, horizon, op="op") == answer
+        lab.inspector.hset(store.keys.prompt(prompts[55].id), "ended_at", "1")

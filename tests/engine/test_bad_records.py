@@ -1,0 +1,183 @@
+"""What is wrong with one record harms that record alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
+from tests.conftest import Lab
+from tests.engine.faults import counted, unsteady_store
+from tests.engine.scenes import CALM, scene
+
+BROKEN = {
+    "not JSON": {"doc": "{"},
+    "no object": {"doc": "[]"},
+    "a field of the wrong type": {"doc": '{"text": "x", "schedule": {"kind": "once", "at": "soon"}}'},
+    "a cron that is none": {"doc": '{"text": "x", "schedule": {"kind": "cron", "expression": "whenever"}}'},
+    "a zone that is none": {"doc": '{"text": "x", "timezone": "Mars/Base", "schedule": {"kind": "once", "at": 1}}'},
+    "a number that is none": {"seq": "many"},
+    "a status that is none": {"status": "undecided"},
+}
+
+
+@pytest.mark.unaccounted
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+async def test_a_prompt_that_cannot_be_read_stops_no_other(lab: Lab, damage: dict[str, str]) -> None:
+    async with lab:
+        at = await scene(lab)
+        bad = await at.add("in 3s", "bad")
+        good = await at.add("in 3s", "good")
+        lab.inspector.hset(f"{lab.prefix}prompt:{bad}", mapping=damage)
+        with capture_logs() as logs:
+            await at.sleep(6)
+        assert at.runner.texts == ["good"]
+        assert (await at.fire(good)).status == "succeeded"
+        assert {entry["prompt"] for entry in logs if entry["event"] == "prompt_unreadable"} == {bad}
+        # It stays where it was, for whoever mends it.
+        assert lab.inspector.zscore(f"{lab.prefix}due:default", bad) is not None
+
+
+async def test_a_prompt_of_a_newer_release_is_left_alone_without_a_complaint(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab)
+        newer = await at.add("in 3s")
+        key = f"{lab.prefix}prompt:{newer}"
+        lab.inspector.hset(key, "doc", json.dumps({"schema": 99, "text": "x", "moods": ["merry"]}))
+        before = lab.inspector.hgetall(key)
+        with capture_logs() as logs:
+            await at.sleep(6)
+        assert at.runner.fires == []
+        assert lab.inspector.hgetall(key) == before
+        assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+async def test_a_field_that_a_newer_release_added_survives_a_claim(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("every 2s")
+        key = f"{lab.prefix}prompt:{prompt}"
+        document = json.loads(lab.inspector.hget(key, "doc")) | {"mood": "merry"}
+        lab.inspector.hset(key, "doc", json.dumps(document))
+        await at.sleep(3)
+        assert len(at.runner.fires) == 1
+        assert json.loads(lab.inspector.hget(key, "doc")) == document
+
+
+async def test_a_prompt_that_is_mended_fires_soon_after(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("in 3s")
+        key = f"{lab.prefix}prompt:{prompt}"
+        document = lab.inspector.hget(key, "doc")
+        lab.inspector.hset(key, "doc", "{")
+        await at.sleep(5)
+        lab.inspector.hset(key, "doc", document)
+        await at.sleep(11)
+        assert (await at.fire(prompt)).status == "succeeded"
+
+
+@pytest.mark.unaccounted
+async def test_an_entry_of_the_due_index_without_a_prompt_is_not_asked_for_at_every_look(lab: Lab) -> None:
+    async with lab:
+        store, client = await unsteady_store(lab)
+        at = await scene(lab, store=store)
+        await at.add("in 1h")  # so that the platform is known
+        ghost = "01KDVDNA000016QAMMAQHYE1M2"
+        lab.inspector.zadd(f"{lab.prefix}due:default", {ghost: at.now - 60_000})
+        await at.sleep(2)
+        async with counted(client) as idle:
+            await at.sleep(9)
+        assert idle.total() <= 9 + 3 + 2  # looks, heartbeats, and next to nothing else
+
+
+@pytest.mark.unaccounted
+async def test_a_fire_that_cannot_be_read_fails_and_stops_no_other(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, slots=1)
+        bad, good = await at.add("in 3s", "bad"), await at.add("in 4s", "good")
+        lab.inspector.hset(f"{lab.prefix}prompt:{bad}", "doc", lab.inspector.hget(f"{lab.prefix}prompt:{bad}", "doc"))
+        fire_id = (await at.scheduler.run_now(good)).id
+        await at.sleep(6)
+        assert (await at.scheduler.fire(fire_id)).status == "succeeded"
+        await at.daemon.__aexit__()
+        waiting = (await at.scheduler.run_now(bad)).id
+        lab.inspector.hset(f"{lab.prefix}prompt:{bad}", "doc", "{")
+        also = (await at.scheduler.run_now(good)).id
+        await lab.daemon(at.store, at.runner, **CALM)
+        await at.sleep(3)
+        assert (await at.scheduler.fire(also)).status == "succeeded"
+        failed = await at.scheduler.fire(waiting)
+        assert (failed.status, failed.reason) == ("failed", "unreadable")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no JSON",
+        "[]",
+        "null",
+        "7",
+        '{"type": "armed"}',
+        '{"type": "armed", "prompt": "x", "platform": "default", "due": "soon"}',
+        '{"type": "armed", "prompt": ["x"], "platform": "default", "due": "1"}',
+        '{"type": "stop"}',
+        '{"type": "a newer kind"}',
+        b"\xff\xfe",
+    ],
+)
+async def test_a_message_that_makes_no_sense_harms_nobody(lab: Lab, message: str | bytes) -> None:
+    async with lab:
+        at = await scene(lab)
+        lab.inspector.publish(f"{lab.prefix}changes", message)
+        await at.sleep(2)
+        prompt = await at.add("in 1s")
+        await at.sleep(1.5)
+        fire = await at.fire(prompt)
+        assert (fire.status, fire.lateness_ms) == ("succeeded", 0)  # it still hears what makes sense
+
+
+@pytest.mark.parametrize("info", ["", "{", '{"id": "other"}', '{"id": "other", "of": "the future"}'])
+async def test_a_heartbeat_that_cannot_be_read_harms_nobody(lab: Lab, info: str) -> None:
+    async with lab:
+        store = await lab.store()
+        lab.inspector.zadd(f"{lab.prefix}daemons", {"other": store.clock.now() + 10_000})
+        lab.inspector.hset(f"{lab.prefix}daemon_info", "other", info)
+        at = await scene(lab, store=store)
+        prompt = await at.add("in 3s")
+        await at.sleep(6)
+        assert (await at.fire(prompt)).status == "succeeded"
+        assert [daemon.id for daemon in await at.scheduler.daemons()] == [at.daemon.id]
+        assert await at.scheduler.why_unserved(await at.scheduler.get(prompt)) is None
+
+
+async def test_many_prompts_that_cannot_be_claimed_here_cost_little_to_pass_over(lab: Lab) -> None:
+    """100,000 overdue prompts of a runner that another daemon has must not keep this one busy."""
+    async with lab:
+        store = await lab.store()
+        own = DaemonInfo(id="d", host="h", pid=1, version="1", platforms=(ALL,), runners=("log",), slots=1, started_at=0)
+        timers = Timers(store.clock, lambda *_: None)
+        serves = Serves((ALL,), ("log",))
+        claimer = Claimer(
+            store, timers, Membership(own), serves, room=lambda: 1_000, claimed=lambda _: None, horizon_ms=1
+        )
+        copies = 0
+
+        class Counting(dict[str, int]):
+            def items(self):  # type: ignore[no-untyped-def]
+                nonlocal copies
+                copies += len(self)
+                return super().items()
+
+        claimer._passed_over = Counting()
+        now = store.clock.now()
+        for number in range(30_000):
+            claimer._pass_over(f"prompt {number}", now)
+            if type(claimer._passed_over) is dict:
+                claimer._passed_over = Counting(claimer._passed_over)
+        assert copies <= 5 * 30_000
