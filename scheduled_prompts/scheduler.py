@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 
@@ -317,7 +318,7 @@ class Scheduler:
 
     async def daemons(self) -> Sequence[DaemonInfo]:
         """The daemons that live."""
-        return [DaemonInfo.model_validate_json(info) for _, info in await self.store.heartbeat("", "")]
+        return read_daemons(await self.store.heartbeat("", ""))
 
     async def why_unserved(self, prompt: Definition) -> str | None:
         """Why no live daemon would fire this prompt; None where one would."""
@@ -330,6 +331,15 @@ class Scheduler:
             known = sorted({runner for daemon in alive for runner in daemon.runners})
             return f"no running daemon has a runner {prompt.runner!r} (there are: {', '.join(known)})"
         return f"no running daemon serves runner {prompt.runner!r} on platform {prompt.platform!r}"
+
+
+def read_daemons(heartbeats: Iterable[tuple[str, str]]) -> list[DaemonInfo]:
+    """What daemons say of themselves, from (id, info). One that this release cannot read is left out."""
+    found: list[DaemonInfo] = []
+    for _, info in heartbeats:
+        with suppress(ValidationError):
+            found.append(DaemonInfo.model_validate_json(info))
+    return found
 
 
 def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int) -> ClaimItem:

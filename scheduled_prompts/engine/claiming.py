@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 BATCH = 500
 PASS_OVER_MS = 10_000
+PASSED_OVER = 10_000
 SHALLOW = 1_000
 
 
@@ -50,6 +51,7 @@ class Claimer:
         self._horizon_ms = horizon_ms
         self._wanted: dict[str, int] = {}
         self._passed_over: dict[str, int] = {}
+        self._passed_over_most = PASSED_OVER
         self._wake = asyncio.Event()
         self.won = 0
         self.lost = 0
@@ -123,6 +125,7 @@ class Claimer:
 
     def _decide(self, prompt_id: str, prompt: ScheduledPrompt | Unreadable | None, now: int) -> ClaimItem | None:
         if prompt is None:
+            self._pass_over(prompt_id, now)
             return None
         if isinstance(prompt, Unreadable):
             if not prompt.newer:
@@ -141,13 +144,16 @@ class Claimer:
         if item is None:
             if prompt.next_at is not None and prompt.status in CLAIMABLE:
                 self._arm_next(prompt_id, str(prompt.next_at))  # it was moved to later
+            else:
+                self._pass_over(prompt_id, now)
             return None
         item["announce"] = self._membership.rank(prompt_id, prompt.platform) > 0
         return item
 
     def _pass_over(self, prompt_id: str, now: int) -> None:
-        if len(self._passed_over) > 10_000:
+        if len(self._passed_over) >= self._passed_over_most:
             self._passed_over = {i: until for i, until in self._passed_over.items() if until > now}
+            self._passed_over_most = max(PASSED_OVER, 2 * len(self._passed_over))
         self._passed_over[prompt_id] = now + PASS_OVER_MS
 
     def _arm_next(self, prompt_id: str, next_at: str) -> None:

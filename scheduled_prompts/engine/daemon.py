@@ -27,6 +27,7 @@ from scheduled_prompts.engine.watch import Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
+from scheduled_prompts.scheduler import read_daemons
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
@@ -140,7 +141,7 @@ class Daemon:
             log.info("daemon_stopped", daemon=self.id, claimed=self.claimer.won, claims_lost=self.claimer.lost)
         finally:
             self.timers.clear()
-            with contextlib.suppress(StoreUnreachable, StoreUnusable):
+            with contextlib.suppress(StoreUnreachable, StoreUnusable, TimeoutError):
                 async with asyncio.timeout(LAST_WORDS):
                     await self.store.heartbeat(self.id, "")
             if self._owns_store:
@@ -176,6 +177,9 @@ class Daemon:
         except (StoreUnreachable, StoreUnusable) as error:
             log.warning("store_away", part=action.__name__.lstrip("_"), error=error.message)
             await self._clock.sleep(STORE_PAUSE)
+        except Exception:  # a fault in one part must not take the running fires with it
+            log.exception("part_failed", part=action.__name__.lstrip("_"))
+            await self._clock.sleep(STORE_PAUSE)
 
     # Parts
 
@@ -191,7 +195,7 @@ class Daemon:
 
     async def _beat(self) -> None:
         info = self._info(self.worker.running).model_dump_json()
-        alive = [DaemonInfo.model_validate_json(text) for _, text in await self.store.heartbeat(self.id, info)]
+        alive = read_daemons(await self.store.heartbeat(self.id, info))
         if self._membership.hear(alive):
             log.info("daemons_changed", alive=len(alive))
             self._sweep_now.set()
@@ -220,18 +224,24 @@ class Daemon:
     async def _listen(self) -> None:
         """Hear of changes as they happen. What is missed meanwhile, the sweep finds."""
         async for change in self.store.changes():
-            kind = change.get("type")
-            if kind is None:
-                self._sweep_now.set()
-            elif kind == "armed":
-                self._armed(change["prompt"], change["platform"], int(change["due"]))
-            elif kind == "cancelled":
-                self.timers.disarm(change["prompt"])
-                self.claimer.forget(change["prompt"])
-            elif kind == "ready":
-                self.worker.wake()
-            elif kind == "stop":
-                self.worker.stop_fire(change["fire"])
+            try:
+                self._hear(change)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                log.warning("message_not_understood", error=f"{type(error).__name__}: {error}")
+
+    def _hear(self, change: dict[str, Any]) -> None:
+        kind = change.get("type")
+        if not change:
+            self._sweep_now.set()
+        elif kind == "armed":
+            self._armed(change["prompt"], change["platform"], int(change["due"]))
+        elif kind == "cancelled":
+            self.timers.disarm(change["prompt"])
+            self.claimer.forget(change["prompt"])
+        elif kind == "ready":
+            self.worker.wake()
+        elif kind == "stop":
+            self.worker.stop_fire(change["fire"])
 
     def _armed(self, prompt_id: str, platform: str, due: int) -> None:
         self.claimer.reconsider(prompt_id)

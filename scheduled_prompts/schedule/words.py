@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-
 from scheduled_prompts.schedule.cron_fields import ALIASES
 from scheduled_prompts.schedule.kinds import Cron, Interval, Once, RandomWindow, Schedule
 from scheduled_prompts.schedule.lexer import MONTHS, WEEKDAYS

@@ -248,5 +248,3 @@ async def test_a_runner_may_use_timeouts_and_groups_of_its_own(lab: Lab) -> None
         prompt = await at.add("in 1s", timeout=5)
         await at.sleep(4)
         assert (await at.fire(prompt)).result == Result(text="its own TimeoutError")
-
-
