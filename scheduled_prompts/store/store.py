@@ -11,12 +11,13 @@ from redis.asyncio import Redis
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import StoreUnusable
-from scheduled_prompts.fire import Fire, read_fire
-from scheduled_prompts.prompt import NewerSchema, ScheduledPrompt, read_definition, read_prompt
-from scheduled_prompts.schedule import rules_version
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import script
+from scheduled_prompts.store.codec import fire_from, lease_from, pairs, prompt_from
 from scheduled_prompts.store.connection import Connection, adopt, connect
 from scheduled_prompts.store.keys import Keys
+from scheduled_prompts.store.opening import check_namespace, check_server
 from scheduled_prompts.store.records import (
     Cancelled,
     ClaimItem,
@@ -31,13 +32,10 @@ from scheduled_prompts.store.records import (
 )
 from scheduled_prompts.store.transport import Transport, as_text, to_json, translate
 
-SCHEMA = 1
-SHARDS = 1
 BATCH = 500
 PURGE_BATCH = 25
 """Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
 PATIENCE = 5.0
-OLDEST_SERVER = (6, 2)
 DAEMON_ALIVE_MS = 15_000
 
 Rows = list[tuple[Any, Any]]
@@ -75,8 +73,8 @@ class Store:
         """
         try:
             await self.ensure_server()
-            await self._check_server()
-            await self._check_meta()
+            check_server(self.description, await self.server_info())
+            await check_namespace(self.transport)
             if not self.clock.virtual:
                 await self.clock.measure(self.transport.server_time)
         except BaseException:
@@ -106,49 +104,6 @@ class Store:
         """An op id: the same for all repetitions of one request."""
         self._ops += 1
         return f"{self._op_prefix}{self._ops:x}"
-
-    async def _check_server(self) -> None:
-        info = await self.server_info()
-        version = str(info.get("redis_version") or "")
-        parts = version.split(".")
-        if (
-            len(parts) >= 2
-            and all(part.isdigit() for part in parts[:2])
-            and (int(parts[0]), int(parts[1])) < OLDEST_SERVER
-        ):
-            raise StoreUnusable(
-                f"{self.description} is Redis {version}",
-                hint="Redis 6.2 or Valkey 7.2 is the oldest that works",
-            )
-
-    async def _check_meta(self) -> None:
-        virtual = "1" if self.clock.virtual else "0"
-        client = self.transport.client
-
-        async def agree() -> list[Any]:
-            async with client.pipeline(transaction=False) as pipe:
-                fresh: dict[str, str | int] = {
-                    "schema": SCHEMA,
-                    "shards": SHARDS,
-                    "virtual": virtual,
-                    "rules": rules_version(),
-                }
-                for field, value in fresh.items():
-                    pipe.hsetnx(self.keys.meta, field, value)
-                pipe.hmget(self.keys.meta, ["schema", "shards", "virtual"])
-                return list(await pipe.execute())
-
-        schema, shards, stored_virtual = as_text((await self.transport.ask(agree))[-1])
-        if int(schema) > SCHEMA:
-            raise StoreUnusable(
-                f"{self.description} was written by a newer release (schema {schema}; this one knows {SCHEMA})",
-                hint="upgrade scheduled-prompts",
-            )
-        if int(shards) != SHARDS:
-            raise StoreUnusable(f"{self.description} has {shards} shards; this release supports {SHARDS}")
-        if stored_virtual != virtual:
-            made_for = "virtual" if stored_virtual == "1" else "real"
-            raise StoreUnusable(f"namespace {self.keys.namespace!r} at {self.description} was made for {made_for} time")
 
     # What the server says of itself
 
@@ -237,14 +192,9 @@ class Store:
             daemon=daemon,
             serves=to_json(serves._asdict()),
         )
-        leases: list[Lease] = []
-        unreadable: list[Unreadable] = []
-        for fire_id, fields, document in answer[1:]:
-            try:
-                definition = read_definition(document)
-                leases.append(Lease(read_fire(fire_id, _pairs(fields), definition), token))
-            except Exception as error:  # whatever is wrong with one record must harm that record alone
-                unreadable.append(_unreadable(fire_id, error))
+        found = [lease_from(token, fire_id, pairs(fields), document) for fire_id, fields, document in answer[1:]]
+        leases = [lease for lease in found if isinstance(lease, Lease)]
+        unreadable = [fire for fire in found if isinstance(fire, Unreadable)]
         return Taken(token, leases, unreadable, int(answer[0]))
 
     async def extend(self, items: Sequence[tuple[str, str, int | None]], *, lease_ms: int) -> list[str]:
@@ -343,7 +293,7 @@ class Store:
         found: list[ReadPrompt] = []
         for page in _pages(ids):
             for prompt_id, stored in zip(page, await self._hashes("prompt", page), strict=True):
-                found.append(_read_prompt(prompt_id, stored))
+                found.append(prompt_from(prompt_id, stored))
         return found
 
     async def read_fires(self, ids: Sequence[str]) -> list[Fire | Unreadable | None]:
@@ -351,11 +301,11 @@ class Store:
         found: list[Fire | Unreadable | None] = []
         for page in _pages(ids):
             for fire_id, stored in zip(page, await self._hashes("fire", page), strict=True):
-                found.append(_read_fire(fire_id, stored))
+                found.append(fire_from(fire_id, stored))
         return found
 
     async def _hashes(self, kind: str, ids: Sequence[str]) -> list[dict[str, str]]:
-        return [_pairs(flat) for flat in await self.transport.run(script.READ, kind=kind, ids=to_json(ids))]
+        return [pairs(flat) for flat in await self.transport.run(script.READ, kind=kind, ids=to_json(ids))]
 
     async def ids_by_creation(
         self,
@@ -432,32 +382,5 @@ def _instant(text: str) -> int | None:
     return int(float(text)) if text else None
 
 
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def _pages(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
-
-
-def _read_prompt(prompt_id: str, stored: dict[str, str]) -> ReadPrompt:
-    if not stored:
-        return None
-    try:
-        return read_prompt(prompt_id, stored)
-    except Exception as error:  # whatever is wrong with one record must harm that record alone
-        return _unreadable(prompt_id, error)
-
-
-def _read_fire(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
-    if not stored:
-        return None
-    try:
-        return read_fire(fire_id, stored)
-    except (ValueError, KeyError, TypeError) as error:
-        return _unreadable(fire_id, error)
-
-
-def _unreadable(record_id: str, error: Exception) -> Unreadable:
-    newer = isinstance(error, NewerSchema)
-    return Unreadable(record_id, str(error) if newer else f"{type(error).__name__}: {error}", newer=newer)

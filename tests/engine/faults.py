@@ -14,6 +14,7 @@ import redis.exceptions as redis_errors
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import Connection, connect
+from scheduled_prompts.store.script import ALL
 from scheduled_prompts.testing import VirtualClock
 from tests.conftest import Lab
 
@@ -81,7 +82,7 @@ class UnsteadyClient:
             return lambda **options: _UnsteadyPipeline(self, found(**options))
         if not inspect.ismethod(found) or name in ("get_encoder", "aclose"):
             return found
-        return lambda *args, **options: self.send(name, lambda: found(*args, **options))
+        return lambda *args, **options: self.send(_named(name, args), lambda: found(*args, **options))
 
     async def send(self, name: str, command: Callable[[], Any]) -> Any:
         self._fail_if(self.away)
@@ -96,6 +97,12 @@ class UnsteadyClient:
         if broken:
             self.failed += 1
             raise redis_errors.ConnectionError("the line is dead")
+
+
+def _named(command: str, args: tuple[Any, ...]) -> str:
+    """A script by its name."""
+    scripts = {script.sha: script.name for script in ALL}
+    return scripts.get(str(args[0]), command) if command == "evalsha" else command
 
 
 class _UnsteadyPipeline:

@@ -1,0 +1,42 @@
+"""From what Redis holds to records. Whatever is wrong with one record must harm that record alone."""
+
+from __future__ import annotations
+
+from scheduled_prompts.fire import Fire, read_fire
+from scheduled_prompts.prompt import NewerSchema, ScheduledPrompt, read_definition, read_prompt
+from scheduled_prompts.store.records import Lease, Unreadable
+
+
+def pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def prompt_from(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt | Unreadable | None:
+    if not stored:
+        return None
+    try:
+        return read_prompt(prompt_id, stored)
+    except Exception as error:
+        return unreadable(prompt_id, error)
+
+
+def fire_from(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
+    if not stored:
+        return None
+    try:
+        return read_fire(fire_id, stored)
+    except (ValueError, KeyError, TypeError) as error:
+        return unreadable(fire_id, error)
+
+
+def unreadable(record_id: str, error: Exception) -> Unreadable:
+    newer = isinstance(error, NewerSchema)
+    return Unreadable(record_id, str(error) if newer else f"{type(error).__name__}: {error}", newer=newer)
+
+
+def lease_from(token: str, fire_id: str, stored: dict[str, str], document: str) -> Lease | Unreadable:
+    """A taken fire with the definition it runs."""
+    try:
+        return Lease(read_fire(fire_id, stored, read_definition(document)), token)
+    except Exception as error:
+        return unreadable(fire_id, error)
