@@ -11,7 +11,7 @@ from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.ids import prompt_of
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ALL, Serves
+from scheduled_prompts.store.records import Serves
 
 log = structlog.get_logger()
 
@@ -71,8 +71,8 @@ class Watch:
         """One look, and what follows from it."""
         now = self._store.clock.now()
         seen = await self._store.look(overdue=now - OVERDUE_MS, serves=self._serves)
-        for prompt_id, due in seen.overdue:
-            if now - due > patience_ms(self._membership.rank(prompt_id, ALL)):
+        for prompt_id, due, platform in seen.overdue:
+            if now - due > patience_ms(self._membership.rank(prompt_id, platform)):
                 self._claimer.want(prompt_id, due)
         self._worker.ready_counted(seen.ready)
         retry_due = seen.first_retry is not None and seen.first_retry <= now

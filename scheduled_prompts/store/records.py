@@ -71,13 +71,19 @@ class Taken(NamedTuple):
     """How many more are ready in these queues."""
 
 
+class Overdue(NamedTuple):
+    prompt_id: str
+    due: int
+    platform: str
+
+
 class Look(NamedTuple):
     """What a daemon sees at a glance. Instants are ms UTC."""
 
     ready: int
     first_lease: int | None
     first_retry: int | None
-    overdue: list[tuple[str, int]]
+    overdue: list[Overdue]
 
 
 class Cancelled(NamedTuple):

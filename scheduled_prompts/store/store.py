@@ -24,6 +24,7 @@ from scheduled_prompts.store.records import (
     Lease,
     Look,
     MissedSpan,
+    Overdue,
     Purged,
     Serves,
     SettleItem,
@@ -271,7 +272,7 @@ class Store:
             ready=int(answer[0]),
             first_lease=_instant(answer[1]),
             first_retry=_instant(answer[2]),
-            overdue=[(prompt, int(float(due))) for prompt, due in answer[3:]],
+            overdue=[Overdue(prompt, int(float(due)), platform) for prompt, due, platform in answer[3:]],
         )
 
     async def due_page(self, platform: str, until: int, offset: int, count: int = BATCH) -> list[tuple[str, int]]:

@@ -407,7 +407,7 @@ class StoreMachine(RuleBasedStateMachine):
             for prompt, known in self.model.prompts.items()
             if known.next_at is not None and known.next_at <= now
         }
-        assert dict(seen.overdue) == overdue
+        assert {prompt: due for prompt, due, _ in seen.overdue} == overdue
 
 
 def test_whatever_happens_in_whatever_order_the_store_does_as_the_model_says(lab: Lab) -> None:

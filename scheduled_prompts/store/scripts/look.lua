@@ -1,9 +1,10 @@
 -- look: what a daemon wants to know four times a second, in one read. Changes nothing.
 -- KEYS: meta
 -- ARGV: op now page overdue serves
--- `overdue` is an instant, ms: prompts due up to then are listed, at most `page`, by due time; `serves` is JSON,
+-- `overdue` is an instant, ms: prompts due up to then are listed, by due time, at most
+-- `page` over all platforms, each of which gets its share; `serves` is JSON,
 -- {platforms, runners}, `*` for all.
--- Answers {fires ready in the queues, earliest lease expiry or '', earliest retry or '', {prompt id, due} ...}.
+-- Answers {fires ready in the queues, earliest lease expiry or '', earliest retry or '', {prompt id, due, platform} ...}.
 local serves = cjson.decode(ARGV[5])
 local function earliest(key)
   local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
@@ -12,11 +13,10 @@ end
 local ready = 0
 for _, queue in ipairs(served_queues(serves)) do ready = ready + redis.call('ZCARD', ready_key(queue)) end
 local answer = {tostring(ready), earliest(leases_key), earliest(retries_key)}
-local room = tonumber(ARGV[3])
-for _, platform in ipairs(served_platforms(serves)) do
-  if room <= 0 then break end
-  local page = redis.call('ZRANGEBYSCORE', due_key(platform), '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, room)
-  for i = 1, #page, 2 do answer[#answer + 1] = {page[i], page[i + 1]} end
-  room = room - #page / 2
+local platforms = served_platforms(serves)
+local share = math.ceil(tonumber(ARGV[3]) / math.max(1, #platforms))
+for _, platform in ipairs(platforms) do
+  local page = redis.call('ZRANGEBYSCORE', due_key(platform), '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, share)
+  for i = 1, #page, 2 do answer[#answer + 1] = {page[i], page[i + 1], platform} end
 end
 return answer
