@@ -26,12 +26,10 @@ WRITERS = 50
 class Handler:
     def __init__(self, store: Store) -> None:
         self.clock = store.clock
-        self.starts: list[float] = []
-        self.dues: list[int] = []
+        self.late: list[float] = []
 
     async def run(self, fire: Fire) -> None:
-        self.starts.append(asyncio.get_running_loop().time())
-        self.dues.append(fire.due)
+        self.late.append(self.clock.exactly_now() - fire.due)
 
 
 async def book(scheduler: Scheduler, dues: list[int]) -> float:
@@ -62,13 +60,10 @@ async def measure(url: str, load: str, prompts: int, slots: int) -> None:
                 dues = [first] * prompts
             took = await book(scheduler, dues)
             print(f"{load}: {prompts} prompts booked in {took:.2f} s ({prompts / took:.0f}/s), {slots} slots")
-            offset = store.clock.now() / 1000 - asyncio.get_running_loop().time()
-            until = max(dues) / 1000 - offset + 60
-            while len(handler.starts) < prompts and asyncio.get_running_loop().time() < until:
+            until = max(dues) + 60_000
+            while len(handler.late) < prompts and store.clock.now() < until:
                 await asyncio.sleep(0.1)
-            late = sorted(
-                (start + offset) * 1000 - due for start, due in zip(handler.starts, handler.dues, strict=True)
-            )
+            late = sorted(handler.late)
             print(f"  started {len(late)} of {prompts}; claims lost {daemon.claimer.lost} of {daemon.claimer.won}")
             quantiles = statistics.quantiles(late, n=1000)
             print(

@@ -35,7 +35,11 @@ class Clock:
 
     def now(self) -> int:
         """Milliseconds UTC, by the server's clock. Rounded down, so that nothing reads as due before it is."""
-        return int(asyncio.get_running_loop().time() * 1000 + self._offset_ms)
+        return int(self.exactly_now())
+
+    def exactly_now(self) -> float:
+        """Milliseconds UTC with their fractions, for measurements."""
+        return asyncio.get_running_loop().time() * 1000 + self._offset_ms
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -152,7 +153,9 @@ def read_document(document: str) -> dict[str, Any]:
     return fields
 
 
+@lru_cache(maxsize=1024)
 def read_definition(document: str) -> Definition:
+    """A stored definition. Cached: a recurring prompt's fires all run the same one."""
     return Definition.model_validate(read_document(document), extra="allow")
 
 

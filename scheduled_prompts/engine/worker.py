@@ -212,7 +212,8 @@ class Worker:
     async def renew(self) -> None:
         """Renew all leases where it is time; mark as started what has run for a second."""
         now = self._clock.now()
-        due = now - self._renewed_at >= self._settings.renewal_period * 1000
+        # A clock that was put back is no reason to wait.
+        due = not 0 <= now - self._renewed_at < self._settings.renewal_period * 1000
         attempts = [
             attempt for attempt in self._held.values() if due or attempt.unmarked_since(now, MARK_STARTED_AFTER_MS)
         ]
