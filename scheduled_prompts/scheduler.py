@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from scheduled_prompts import ids
+from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
@@ -18,14 +19,12 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import (
     Once,
     Schedule,
-    due_of,
-    next_after,
     system_timezone,
-    upcoming,
     zone,
 )
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import Cancelled, ClaimItem, DaemonInfo, Unreadable
+from scheduled_prompts.store.records import Cancelled, DaemonInfo, Unreadable
+from scheduled_prompts.upcoming import Occurrence, occurrences
 
 When = str | Once | Schedule | datetime
 UPCOMING = 5
@@ -35,13 +34,6 @@ MATCHES_SHOWN = 5
 
 
 Rows = list[tuple[str, int]]
-
-
-class Occurrence(NamedTuple):
-    """Instants in ms UTC: what the schedule names, and when it is due."""
-
-    nominal: int
-    due: int
 
 
 class Scheduled(NamedTuple):
@@ -125,7 +117,7 @@ class Scheduler:
         schedule = _to_schedule(when, now, zone_name)
         defined = _validated({**definition, "text": text, "schedule": schedule, "timezone": zone_name})
         prompt_id = ids.new_prompt_id(now, self.clock.random)
-        coming = _occurrences(defined.schedule, now, UPCOMING, zone_name, defined.jitter_ms, prompt_id)
+        coming = occurrences(defined.schedule, now, UPCOMING, zone_name, defined.jitter_ms, prompt_id)
         if not coming:
             raise InvalidSchedule("this schedule names no instant in the future")
         prompt = ScheduledPrompt.model_construct(
@@ -304,14 +296,14 @@ class Scheduler:
         zone_name = zone(timezone or self.timezone).key
         schedule = _to_schedule(when, now, zone_name)
         return Preview(
-            schedule, zone_name, _occurrences(schedule, now, count, zone_name, round(jitter * 1000), "preview")
+            schedule, zone_name, occurrences(schedule, now, count, zone_name, round(jitter * 1000), "preview")
         )
 
     def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Occurrences:
         """What a prompt will do next."""
         if prompt.next_nominal is None or prompt.next_at is None:
             return []
-        rest = _occurrences(
+        rest = occurrences(
             prompt.schedule, prompt.next_nominal, count - 1, prompt.timezone, prompt.jitter_ms, prompt.id
         )
         return [Occurrence(prompt.next_nominal, prompt.next_at), *rest]
@@ -342,37 +334,6 @@ def read_daemons(heartbeats: Iterable[tuple[str, str]]) -> list[DaemonInfo]:
     return found
 
 
-def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int) -> ClaimItem:
-    """What claims a manual run: `nominal` and `due` are now."""
-    return claim_item(prompt, fire_id, "manual", nominal=now, due=now)
-
-
-def claim_item(
-    prompt: ScheduledPrompt, fire_id: str, trigger: Literal["schedule", "manual"], *, nominal: int, due: int
-) -> ClaimItem:
-    """A claim that leaves what is next as it is."""
-    return {
-        "id": prompt.id,
-        "trigger": trigger,
-        "version": str(prompt.version),
-        "seq": str(prompt.seq),
-        "status": prompt.status,
-        "fire": fire_id,
-        "nominal": str(nominal),
-        "due": str(due),
-        "platform": prompt.platform,
-        "runner": prompt.runner,
-        "priority": str(prompt.priority),
-        "on_crash": prompt.on_crash,
-        "next_nominal": "",
-        "next_at": "",
-        "next_status": "",
-        "missed_from": "",
-        "missed_until": "",
-        "announce": False,
-    }
-
-
 def _to_schedule(when: When, now: int, timezone: str) -> Schedule:
     if isinstance(when, str):
         from scheduled_prompts.schedule import parse_when  # who only reads does not load the grammar
@@ -401,33 +362,6 @@ def _problem(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     value = repr(problem["input"])
     return f"{field}: {message}" + (f" (it is {value})" if len(value) <= 80 else "")
-
-
-def _occurrences(
-    schedule: Schedule, after: int, count: int, timezone: str, jitter_ms: int, seed: str
-) -> list[Occurrence]:
-    if count <= 0:
-        return []
-    nominals = upcoming(schedule, after, count + 1 if jitter_ms else count, timezone=timezone, seed=seed)
-    following: list[int | None] = [*nominals, None]
-    return [
-        Occurrence(nominal, due_of(nominal, jitter_ms=jitter_ms, next_nominal=then, seed=seed))
-        for nominal, then in zip(nominals, following[1:], strict=True)
-    ][:count]
-
-
-def next_occurrence(prompt: ScheduledPrompt, after: int) -> Occurrence | None:
-    """The first occurrence strictly after a nominal time (ms UTC)."""
-    nominal = next_after(prompt.schedule, after, timezone=prompt.timezone, seed=prompt.id)
-    return None if nominal is None else Occurrence(nominal, due_at(prompt, nominal))
-
-
-def due_at(prompt: ScheduledPrompt, nominal: int) -> int:
-    """When an occurrence is due: its jitter never reaches the next one."""
-    if not prompt.jitter_ms:
-        return nominal
-    then = next_after(prompt.schedule, nominal, timezone=prompt.timezone, seed=prompt.id)
-    return due_of(nominal, jitter_ms=prompt.jitter_ms, next_nominal=then, seed=prompt.id)
 
 
 def _differences(existing: ScheduledPrompt, wanted: ScheduledPrompt) -> list[str]:

@@ -12,7 +12,8 @@ from scheduled_prompts.errors import NotFound
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import scheduled_fire_id, short
 from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.scheduler import Occurrence, Scheduler
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.upcoming import Occurrence
 
 SHORTEST_LOOK = 0.02
 LONGEST_LOOK = 1.0

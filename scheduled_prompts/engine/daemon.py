@@ -112,9 +112,15 @@ class Daemon:
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.run())
         ready = asyncio.ensure_future(self.ready.wait())
-        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
+        try:
+            await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # who waits no longer wants no daemon
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            raise
+        finally:
             ready.cancel()
+        if self._task.done():
             await self._task
         return self
 

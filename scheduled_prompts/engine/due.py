@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from scheduled_prompts import ids
+from scheduled_prompts.claims import claim_item
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import latest_between
-from scheduled_prompts.scheduler import claim_item, due_at, next_occurrence
 from scheduled_prompts.store.records import ClaimItem
+from scheduled_prompts.upcoming import due_at, next_occurrence
 
 CLAIMABLE = (PromptStatus.SCHEDULED, PromptStatus.ACTIVE)
 

@@ -7,8 +7,8 @@ import structlog
 from scheduled_prompts.engine.due import CLAIMABLE
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import rules_version
-from scheduled_prompts.scheduler import next_occurrence
 from scheduled_prompts.store import Store
+from scheduled_prompts.upcoming import next_occurrence
 
 log = structlog.get_logger()
 

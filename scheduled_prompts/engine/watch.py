@@ -28,15 +28,19 @@ class Contact:
         self._failures = -1
         self._since = 0
 
-    async def lasts(self, lease_ms: int) -> bool:
-        """Whether contact has lasted for a lease."""
-        now = self._store.clock.now()
+    async def keep(self) -> None:
+        """To be called at every look, so that a break is noticed when it happens."""
         if self._failures != self._store.transport.failures:
             self._failures = self._store.transport.failures
-            self._since = now
+            self._since = self._store.clock.now()
             self._run = None
         if self._run is None:
             self._run = await self._store.server_run()
+
+    async def lasts(self, lease_ms: int) -> bool:
+        """Whether contact has lasted for a lease."""
+        await self.keep()
+        now = self._store.clock.now()
         if now - self._since < lease_ms:
             return False
         run = await self._store.server_run()
@@ -65,10 +69,11 @@ class Watch:
         self._contact = Contact(store)
 
     async def begin_contact(self) -> None:
-        await self._contact.lasts(self._settings.lease_ms)
+        await self._contact.keep()
 
     async def look(self) -> None:
         """One look, and what follows from it."""
+        await self._contact.keep()
         now = self._store.clock.now()
         seen = await self._store.look(overdue=now - OVERDUE_MS, serves=self._serves)
         for prompt_id, due, platform in seen.overdue:

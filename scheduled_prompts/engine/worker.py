@@ -7,6 +7,7 @@ is. A fire's slot is free when its runner has ended; its lease is held until its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -49,13 +50,16 @@ class Worker:
         self._serves = serves
         self._held: dict[str, Attempt] = {}
         """By fire id: what is leased and not yet settled."""
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[Attempt, asyncio.Task[None]] = {}
+        """Not by fire id: a fire that was lost may come back as the next attempt while the last one still runs."""
         self._ended: list[tuple[Attempt, SettleItem]] = []
         self._wake = asyncio.Event()
         self._settle_wake = asyncio.Event()
         self._holding = asyncio.Event()
         self._all_settled = asyncio.Event()
         self._all_settled.set()
+        self._taking = asyncio.Lock()
+        """Held while a take is on its way: what it brings home must not be left lying."""
         self._stopping = False
         self._renewed_at = 0.0
         self._waiting = 0
@@ -69,7 +73,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether anything is in hand, or about to be."""
-        return bool(self._held) or (self._waiting > 0 and self.free_slots > 0)
+        return bool(self._held) or self._taking.locked() or (self._waiting > 0 and self.free_slots > 0)
 
     @property
     def free_slots(self) -> int:
@@ -113,8 +117,9 @@ class Worker:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while await self.take_some(group):
-                    pass
+                async with self._taking:
+                    while await self.take_some(group):
+                        pass
             except (StoreUnreachable, StoreUnusable) as error:
                 log.warning("take_failed", error=error.message)
                 await self._clock.sleep(SETTLE_PAUSE)
@@ -132,11 +137,13 @@ class Worker:
             attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
             if self._stopping:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK
+            lost = self._held.get(attempt.fire.id)
+            if lost is not None:
+                self._cancel(lost, Stop.LOST)
             self._held[attempt.fire.id] = attempt
             self._holding.set()
             self._all_settled.clear()
-            task = group.create_task(self._carry_out(attempt))
-            self._tasks[attempt.fire.id] = task
+            self._tasks[attempt] = group.create_task(self._carry_out(attempt))
         for unreadable in taken.unreadable:
             log.error("fire_unreadable", fire=unreadable.id, error=unreadable.error)
             item = _unreadable(unreadable, taken.token, self._clock.now())
@@ -151,7 +158,7 @@ class Worker:
         try:
             item = await attempt.carry_out(runner)
         finally:
-            del self._tasks[fire.id]
+            del self._tasks[attempt]
             if self._waiting or self._stopping:
                 self._wake.set()
         if item is None:  # the lease is lost: somebody else answers for this fire
@@ -161,8 +168,9 @@ class Worker:
         self._settle_wake.set()
 
     def _cancel(self, attempt: Attempt, why: Stop) -> None:
-        attempt.stop = why
-        task = self._tasks.get(attempt.fire.id)
+        if attempt.stop is not Stop.LOST:
+            attempt.stop = why
+        task = self._tasks.get(attempt)
         if task is not None and attempt.begun:
             task.cancel()
 
@@ -230,7 +238,7 @@ class Worker:
             attempt.marked_at = started
             if state == "cancel" and attempt.stop is None:
                 self._cancel(attempt, Stop.CANCELLED)
-            elif state == "lost" and attempt.fire.id in self._tasks:
+            elif state == "lost" and attempt in self._tasks:
                 log.warning("lease_lost", fire=attempt.fire.id)
                 self._cancel(attempt, Stop.LOST)
 
@@ -244,10 +252,13 @@ class Worker:
             if attempt.started_at is None:
                 self._cancel(attempt, Stop.GIVEN_BACK)
         await self._wait_for_tasks(drain, hurry)
-        for attempt in list(self._held.values()):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace), self._taking:
+                pass
+        for attempt in list(self._tasks):
             self._cancel(attempt, Stop.DRAINED)
         await self._wait_for_tasks(grace, hurry)
-        for attempt in list(self._held.values()):
+        for attempt in list(self._tasks):
             self._cancel(attempt, Stop.DRAINED)  # a second time: a runner that is tidying up must leave now
         try:
             async with asyncio.timeout(grace):

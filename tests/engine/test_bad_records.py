@@ -90,7 +90,7 @@ async def test_an_entry_of_the_due_index_without_a_prompt_is_not_asked_for_at_ev
         store, client = await unsteady_store(lab)
         at = await scene(lab, store=store)
         await at.add("in 1h")  # so that the platform is known
-        ghost = "01KDVDNA000016QAMMAQHYE1M2"
+        ghost = "01KDVDNA00GH0ST000000000ST"
         lab.inspector.zadd(f"{lab.prefix}due:default", {ghost: at.now - 60_000})
         await at.sleep(2)
         async with counted(client) as idle:

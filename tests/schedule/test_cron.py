@@ -11,12 +11,12 @@ import pytest
 from cronsim import CronSim, CronSimError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.schedule.wall_clock_oracle import DAY, MINUTE, matcher, ms, read_clock
 
 from scheduled_prompts.errors import InvalidSchedule
 from scheduled_prompts.schedule import Cron, latest_between, next_after, upcoming
 from scheduled_prompts.schedule.cron import parse
 from scheduled_prompts.schedule.cron_fields import read_fields
+from tests.schedule.wall_clock_oracle import DAY, MINUTE, matcher, ms, read_clock
 
 
 def _dates(expression: str, year: int, month: int, count: int) -> list[str]:

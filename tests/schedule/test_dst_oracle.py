@@ -5,9 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from tests.schedule.wall_clock_oracle import HOUR, MINUTE, Stretch, latest_of, ms, next_of, read_clock, stretches, transitions
 
 from scheduled_prompts.schedule import Cron, latest_between, next_after, upcoming
+from tests.schedule.wall_clock_oracle import (
+    HOUR,
+    MINUTE,
+    Stretch,
+    latest_of,
+    ms,
+    next_of,
+    read_clock,
+    stretches,
+    transitions,
+)
 
 FIXED = [
     "30 2 * * *",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms, stretches
 
 from scheduled_prompts.schedule import Interval, latest_between, next_after, upcoming
+from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms, stretches
 
 ANCHOR = ms(2026, 10, 24, 7)
 intervals = st.builds(

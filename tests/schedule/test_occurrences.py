@@ -9,7 +9,6 @@ from datetime import date, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms
 
 import scheduled_prompts.schedule as schedule_package
 from scheduled_prompts.errors import UnknownTimezone
@@ -23,6 +22,7 @@ from scheduled_prompts.schedule import (
     next_after,
     upcoming,
 )
+from tests.schedule.wall_clock_oracle import DAY, HOUR, ZONES, ms
 
 crons = st.builds(
     Cron,

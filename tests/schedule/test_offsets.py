@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.schedule.wall_clock_oracle import EPOCH, HOUR, MINUTE, ZONES, ms, read_clock, transitions
 
 from scheduled_prompts.schedule import offsets
 from scheduled_prompts.schedule.zones import to_instant, to_wall
+from tests.schedule.wall_clock_oracle import EPOCH, HOUR, MINUTE, ZONES, ms, read_clock, transitions
 
 ALL_ZONES = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
 any_zone = st.sampled_from(ALL_ZONES)

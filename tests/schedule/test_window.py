@@ -6,10 +6,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
-from tests.schedule.wall_clock_oracle import DAY, HOUR, MINUTE, ZONES, Stretch, ms, read_clock, transitions
 
 from scheduled_prompts.schedule import RandomWindow, latest_between, next_after, upcoming
 from scheduled_prompts.schedule.draws import distinct_draws
+from tests.schedule.wall_clock_oracle import DAY, HOUR, MINUTE, ZONES, Stretch, ms, read_clock, transitions
 
 WINDOWS = [
     RandomWindow(start=60, end=240, times=7),

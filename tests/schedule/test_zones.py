@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 import tzlocal
-from tests.schedule.wall_clock_oracle import ms
 
 from scheduled_prompts.errors import UnknownTimezone
 from scheduled_prompts.schedule import rules_version, system_timezone, zone
 from scheduled_prompts.schedule.zones import to_instant
+from tests.schedule.wall_clock_oracle import ms
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "EST", "GB"])

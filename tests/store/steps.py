@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from scheduled_prompts import ids
+from scheduled_prompts.claims import claim_item, manual_claim
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Interval, Once
-from scheduled_prompts.scheduler import claim_item, manual_claim
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, ClaimItem, Lease, Serves, SettleItem, Taken
 

@@ -1,0 +1,39 @@
+"""What a claim is asked for with, made of a prompt as it was read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store.records import ClaimItem
+
+
+def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int) -> ClaimItem:
+    """What claims a manual run: `nominal` and `due` are now."""
+    return claim_item(prompt, fire_id, "manual", nominal=now, due=now)
+
+
+def claim_item(
+    prompt: ScheduledPrompt, fire_id: str, trigger: Literal["schedule", "manual"], *, nominal: int, due: int
+) -> ClaimItem:
+    """A claim that leaves what is next as it is."""
+    return {
+        "id": prompt.id,
+        "trigger": trigger,
+        "version": str(prompt.version),
+        "seq": str(prompt.seq),
+        "status": prompt.status,
+        "fire": fire_id,
+        "nominal": str(nominal),
+        "due": str(due),
+        "platform": prompt.platform,
+        "runner": prompt.runner,
+        "priority": str(prompt.priority),
+        "on_crash": prompt.on_crash,
+        "next_nominal": "",
+        "next_at": "",
+        "next_status": "",
+        "missed_from": "",
+        "missed_until": "",
+        "announce": False,
+    }
