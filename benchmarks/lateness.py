@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import tempfile
 import time
@@ -24,12 +25,16 @@ WRITERS = 50
 
 
 class Handler:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, expected: int) -> None:
         self.clock = store.clock
+        self.expected = expected
         self.late: list[float] = []
+        self.all_started = asyncio.Event()
 
     async def run(self, fire: Fire) -> None:
         self.late.append(self.clock.exactly_now() - fire.due)
+        if len(self.late) == self.expected:
+            self.all_started.set()
 
 
 async def book(scheduler: Scheduler, dues: list[int]) -> float:
@@ -49,7 +54,7 @@ async def book(scheduler: Scheduler, dues: list[int]) -> float:
 
 async def measure(url: str, load: str, prompts: int, slots: int) -> None:
     async with Store(url) as store:
-        handler = Handler(store)
+        handler = Handler(store, prompts)
         scheduler = Scheduler(store)
         async with Daemon(store, runners={"handler": handler}, settings=EngineSettings(slots=slots)) as daemon:
             if load == "spread":
@@ -60,9 +65,9 @@ async def measure(url: str, load: str, prompts: int, slots: int) -> None:
                 dues = [first] * prompts
             took = await book(scheduler, dues)
             print(f"{load}: {prompts} prompts booked in {took:.2f} s ({prompts / took:.0f}/s), {slots} slots")
-            until = max(dues) + 60_000
-            while len(handler.late) < prompts and store.clock.now() < until:
-                await asyncio.sleep(0.1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((max(dues) - store.clock.now()) / 1000 + 60):
+                    await handler.all_started.wait()
             late = sorted(handler.late)
             print(f"  started {len(late)} of {prompts}; claims lost {daemon.claimer.lost} of {daemon.claimer.won}")
             quantiles = statistics.quantiles(late, n=1000)

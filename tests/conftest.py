@@ -1,7 +1,7 @@
 """What all tests share: async tests in virtual time, both kinds of store, and the check that nothing is left over.
 
-An `async def` test runs on a loop with virtual time; one marked `real_time` on an ordinary loop. A test that takes `lab` runs
-twice: on fakeredis and on a real server.
+An `async def` test runs on a loop with virtual time; one marked `real_time` on an ordinary loop. A test that takes
+`lab` runs twice: on fakeredis and on a real server.
 """
 
 from __future__ import annotations

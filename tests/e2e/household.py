@@ -105,9 +105,12 @@ class Household:
             )
         self.daemons.append(daemon)
         self.logs.append(log)
-        self.until(lambda: any(line.get("event") == "serving" for line in self.log_of(daemon)) or daemon.poll() is not None)
+        self.until(lambda: self._serves(daemon) or daemon.poll() is not None)
         assert daemon.poll() is None, log.read_text()
         return daemon
+
+    def _serves(self, daemon: subprocess.Popen[bytes]) -> bool:
+        return any(line.get("event") == "serving" for line in self.log_of(daemon))
 
     def log_of(self, daemon: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
         lines = self.logs[self.daemons.index(daemon)].read_text().splitlines()

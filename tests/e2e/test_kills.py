@@ -109,7 +109,7 @@ async def test_two_daemons_one_killed_half_way_lose_none_of_two_thousand(househo
         household.kill(first)
         await scheduler.clock.sleep((start + 16_000 - scheduler.clock.now()) / 1000)
     household.until(lambda: len(household.book()) == prompts)
-    household.until(lambda: not [name for name in household.keys() if name in ("leases", "retries")])
+    household.until(lambda: not {"leases", "retries"} & set(household.keys()))
 
     again = 0
     for starts in household.book().values():

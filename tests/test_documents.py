@@ -1,0 +1,42 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scheduled_prompts.settings import EngineSettings, Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def rows(document: str) -> dict[str, str]:
+    """Setting and default, from the tables of a document."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", (ROOT / "docs" / document).read_text(), re.MULTILINE))
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = rows("configuration.md")
+    defaults = {
+        name: field.default
+        for model in (Settings, EngineSettings)
+        for name, field in model.model_fields.items()
+        if name not in ("engine", "runners")
+    }
+    assert documented.keys() - {"log", "command", "python"} == defaults.keys()
+    for name, default in defaults.items():
+        if default is not None:
+            said = documented[name].strip("`")
+            assert said == (
+                str(default).lower()
+                if isinstance(default, bool)
+                else f'"{default}"'
+                if isinstance(default, str)
+                else str(default)
+            ), name
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            assert "://" in target or (document.parent / target).exists(), f"{document.name}: {target}"
