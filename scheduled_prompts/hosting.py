@@ -20,7 +20,7 @@ from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.fire import Fire, Result
 from scheduled_prompts.store import Store
-from scheduled_prompts.views import fire_view
+from scheduled_prompts.views import definition_view, fire_view
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class _BotAdapter:
 
     async def run(self, fire: Fire) -> Result | str | None:
         assert fire.prompt is not None
-        payload = fire_view(fire, fire.prompt.timezone)
+        payload = fire_view(fire, fire.prompt.timezone) | {"prompt": definition_view(fire.prompt)}
         if inspect.iscoroutinefunction(self._bot.handle_webhook):
             answer = await self._bot.handle_webhook(payload)
         else:
@@ -47,6 +47,15 @@ class _BotAdapter:
             if inspect.isawaitable(answer):
                 answer = await answer
         return answer if isinstance(answer, (Result, str)) else None
+
+
+class _CurrentBot:
+    """Whoever is set when the fire runs."""
+
+    async def run(self, fire: Fire) -> Result | str | None:
+        if _bot is None:
+            raise RuntimeError("the bot runner was taken away")
+        return await _bot.run(fire)
 
 
 _bot: _BotAdapter | None = None
@@ -75,6 +84,8 @@ async def tick_scheduled_prompts(redis: Redis) -> None:
         await engine.tick()
     except ScheduledPromptsError as error:
         log.error("tick_failed", error=error.message)
+    except Exception:
+        log.exception("tick_failed")
 
 
 async def hydrate_scheduled_prompts(redis: Redis, active_platforms: Iterable[str], limit: int = 500) -> int:
@@ -91,7 +102,9 @@ async def hydrate_scheduled_prompts(redis: Redis, active_platforms: Iterable[str
         return await engine.hydrate(tuple(active_platforms), limit)
     except ScheduledPromptsError as error:
         log.error("hydration_failed", error=error.message)
-        return 0
+    except Exception:
+        log.exception("hydration_failed")
+    return 0
 
 
 async def cleanup_expired_prompts(redis: Redis, *, days_to_keep: int = 30) -> str:
@@ -110,15 +123,18 @@ async def cleanup_expired_prompts(redis: Redis, *, days_to_keep: int = 30) -> st
 
 async def _engine(redis: Redis) -> HostEngine:
     """The engine of this client on this event loop; its timers live as long as the loop does."""
-    assert _bot is not None
+    found = _engine_of(redis)
+    if found is not None:
+        return found
+    store = await Store(redis).open()
+    found = _engine_of(redis)  # an overlapping call may have been faster
+    if found is None:
+        for key in [key for key, engine in _engines.items() if engine.is_over]:
+            del _engines[key]
+        found = _engines[id(redis)] = HostEngine(redis, store, _CurrentBot(), wanted=lambda: _bot is not None)
+    return found
+
+
+def _engine_of(redis: Redis) -> HostEngine | None:
     engine = _engines.get(id(redis))
-    if engine is None or not engine.belongs_to(redis, asyncio.get_running_loop()):
-        engine = HostEngine(redis, await Store(redis).open(), lambda fire: _current_bot().run(fire))
-        _engines[id(redis)] = engine
-    return engine
-
-
-def _current_bot() -> _BotAdapter:
-    if _bot is None:
-        raise RuntimeError("the bot runner was taken away")
-    return _bot
+    return engine if engine is not None and engine.belongs_to(redis, asyncio.get_running_loop()) else None

@@ -102,14 +102,13 @@ class Definition(BaseModel):
         return round(self.jitter * 1000)
 
     def document(self) -> str:
-        """The definition as compact JSON, without what is default."""
-        fields = Definition.model_dump(self, mode="json", exclude_defaults=True, include=_DEFINED | self._unknown())
-        fields["schedule"] = self.schedule.model_dump(mode="json", exclude_defaults=True) | {"kind": self.schedule.kind}
+        """The definition as compact JSON, without what is default, and with what a newer release added to it."""
+        schedule = self.schedule
+        fields = Definition.model_dump(self, mode="json", exclude_defaults=True, include=_DEFINED)
+        fields["schedule"] = schedule.model_dump(mode="json", exclude_defaults=True) | {"kind": schedule.kind}
+        fields["schedule"] |= schedule.model_extra or {}
         fields["schema"] = SCHEMA
-        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-
-    def _unknown(self) -> set[str]:
-        return set(self.model_extra or ())
+        return json.dumps(fields | (self.model_extra or {}), separators=(",", ":"), ensure_ascii=False)
 
 
 class ScheduledPrompt(Definition):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -32,14 +33,17 @@ log = structlog.get_logger()
 
 TICK_PATIENCE = 30.0
 IDLE_CHECK = 0.05
+STORE_PAUSE = 1.0
 EVERYTHING = Serves((ALL,), (ALL,))
 
 
 class HostEngine:
-    """One client's engine. `runner` does the work of every prompt."""
+    """One client's engine. `runner` does the work of every prompt; while it is not `wanted`, timers ring in vain, and
+    what is due stays due."""
 
-    def __init__(self, client: Redis, store: Store, runner: Any) -> None:
+    def __init__(self, client: Redis, store: Store, runner: Any, *, wanted: Callable[[], bool]) -> None:
         self._client = client
+        self._wanted = wanted
         self._loop = asyncio.get_running_loop()
         self._store = store
         settings = EngineSettings()
@@ -74,6 +78,11 @@ class HostEngine:
     def belongs_to(self, client: Redis, loop: asyncio.AbstractEventLoop) -> bool:
         return self._client is client and self._loop is loop
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its loop is closed."""
+        return self._loop.is_closed()
+
     async def tick(self) -> None:
         """Sweep, and wait until what is due has ended, 30 s at most: what runs longer goes on in the host's loop."""
         await apply_new_rules(self._store)
@@ -103,8 +112,9 @@ class HostEngine:
         )
 
     def _ring(self, prompt_id: str, due: int) -> None:
-        self._claimer.want(prompt_id, due)
-        self._start_pump()
+        if self._wanted():
+            self._claimer.want(prompt_id, due)
+            self._start_pump()
 
     def _start_pump(self) -> asyncio.Task[None]:
         if self._pump is None or self._pump.done():
@@ -112,12 +122,21 @@ class HostEngine:
         return self._pump
 
     async def _run_until_idle(self) -> None:
-        try:
+        while True:
             async with asyncio.TaskGroup() as group:
-                parts = [group.create_task(self._claimer.run()), group.create_task(self._worker.run())]
+                parts = [group.create_task(self._claim()), group.create_task(self._worker.run())]
                 while self._claimer.busy or self._worker.busy:
                     await self._store.clock.sleep(IDLE_CHECK)
                 for part in parts:
                     part.cancel()
-        except* (StoreUnreachable, StoreUnusable) as errors:
-            log.error("host_engine_stopped", error=str(errors.exceptions[0]), hint="the next tick goes on")
+            if not (self._claimer.busy or self._worker.busy):  # else a timer rang while the parts were ending
+                return
+
+    async def _claim(self) -> None:
+        """Claim what is wanted. A store that is away is no reason to cancel what runs."""
+        while True:
+            try:
+                await self._claimer.run()
+            except (StoreUnreachable, StoreUnusable) as error:
+                log.warning("store_away", part="claim", error=error.message)
+                await self._store.clock.sleep(STORE_PAUSE)

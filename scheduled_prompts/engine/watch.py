@@ -87,6 +87,8 @@ class Watch:
             await self._reap(leases=reap_leases)
 
     async def _reap(self, *, leases: bool) -> None:
-        for fire_id, outcome in await self._store.reap(leases=leases, max_crashes=self._settings.max_crashes):
+        reaped = await self._store.reap(leases=leases, max_crashes=self._settings.max_crashes)
+        for fire_id, outcome in reaped:
             if outcome != "retried":
                 log.warning("lease_expired", fire=fire_id, prompt=prompt_of(fire_id), outcome=outcome)
+        self._worker.ready_changed(sum(1 for _, outcome in reaped if outcome in ("queued", "retried")))
