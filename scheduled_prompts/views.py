@@ -59,7 +59,7 @@ def definition_view(definition: Definition) -> dict[str, Any]:
 def schedule_view(schedule: Schedule, timezone: str) -> dict[str, Any]:
     """A schedule's kind and fields, and `text`: the same in plain words."""
     # Only here: describing cron expressions needs a library that is slow to import.
-    from scheduled_prompts.schedule.words import describe
+    from scheduled_prompts.schedule.language.words import describe
 
     fields: dict[str, Any] = {"kind": schedule.kind, "text": describe(schedule, timezone=timezone)}
     fields |= schedule.model_dump(mode="json", exclude={"kind"})

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import background_tasks
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+import background_tasks
 from scheduled_prompts import (
     Once,
     Scheduler,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.schedule.words import humanize_duration, relative
+from scheduled_prompts.schedule.language.words import humanize_duration, relative
 from scheduled_prompts.views import instant
 
 UNKNOWN = "–"

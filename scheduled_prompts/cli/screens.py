@@ -13,7 +13,7 @@ from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
-from scheduled_prompts.schedule.words import describe
+from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Preview, Scheduled
 from scheduled_prompts.store.records import Cancelled, MissedSpan
 from scheduled_prompts.upcoming import Occurrence

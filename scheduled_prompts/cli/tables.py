@@ -22,7 +22,7 @@ from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once
-from scheduled_prompts.schedule.words import describe
+from scheduled_prompts.schedule.language.words import describe
 
 ONE_LINE_FROM = 110
 GAP = 2

@@ -12,8 +12,8 @@ from scheduled_prompts.schedule.occurrences import due_of, latest_between, next_
 from scheduled_prompts.schedule.zones import rules_version, system_timezone, zone
 
 if TYPE_CHECKING:
-    from scheduled_prompts.schedule.grammar import parse_when
-    from scheduled_prompts.schedule.words import describe
+    from scheduled_prompts.schedule.language.grammar import parse_when
+    from scheduled_prompts.schedule.language.words import describe
 
 __all__ = [
     "Cron",
@@ -36,11 +36,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Reading and writing words is for the edge; whoever only computes occurrences does not load it.
     if name == "parse_when":
-        from scheduled_prompts.schedule.grammar import parse_when
+        from scheduled_prompts.schedule.language.grammar import parse_when
 
         return parse_when
     if name == "describe":
-        from scheduled_prompts.schedule.words import describe
+        from scheduled_prompts.schedule.language.words import describe
 
         return describe
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

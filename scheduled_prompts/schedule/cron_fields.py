@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
 from scheduled_prompts.errors import InvalidSchedule
-from scheduled_prompts.schedule.kinds import MAX_CRON_LENGTH
+
+MAX_CRON_LENGTH = 256
+
 
 ALIASES = {
     "@hourly": "0 * * * *",

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduled_prompts.errors import InvalidSchedule
-from scheduled_prompts.schedule.grammar import parse_when
 from scheduled_prompts.schedule.kinds import Schedule
-from scheduled_prompts.schedule.lexer import MAX_WHEN_LENGTH
-from scheduled_prompts.schedule.nearest import FORMS
+from scheduled_prompts.schedule.language.grammar import parse_when
+from scheduled_prompts.schedule.language.lexer import MAX_WHEN_LENGTH
+from scheduled_prompts.schedule.language.nearest import FORMS
 from scheduled_prompts.schedule.occurrences import next_after
 
 ZONE = "Europe/Berlin"

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduled_prompts.errors import InvalidSchedule, UnknownTimezone
-from scheduled_prompts.schedule.grammar import parse_when
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT, Cron, Interval, Once, RandomWindow, Schedule
+from scheduled_prompts.schedule.language.grammar import parse_when
+from scheduled_prompts.schedule.language.words import describe, humanize_duration, relative
 from scheduled_prompts.schedule.occurrences import upcoming
-from scheduled_prompts.schedule.words import describe, humanize_duration, relative
 
 ZONE = "Europe/Berlin"
 NOW = round(datetime(2026, 11, 18, 9, tzinfo=UTC).timestamp() * 1000)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from scheduled_prompts.schedule.cron_fields import ALIASES
 from scheduled_prompts.schedule.kinds import Cron, Interval, Once, RandomWindow, Schedule
-from scheduled_prompts.schedule.lexer import MONTHS, WEEKDAYS
+from scheduled_prompts.schedule.language.lexer import MONTHS, WEEKDAYS
 from scheduled_prompts.schedule.zones import zone
 
 _SECOND_MS = 1_000

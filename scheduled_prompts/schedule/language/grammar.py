@@ -17,7 +17,10 @@ from datetime import date, datetime, time, timedelta
 from pydantic import ValidationError
 
 from scheduled_prompts.errors import InvalidSchedule
-from scheduled_prompts.schedule.clock_times import (
+from scheduled_prompts.schedule.cron import check_expression
+from scheduled_prompts.schedule.cron_fields import ALIASES
+from scheduled_prompts.schedule.kinds import Cron, Once, Schedule
+from scheduled_prompts.schedule.language.clock_times import (
     CALENDAR_UNITS,
     HORIZON_YEARS,
     Moment,
@@ -28,11 +31,8 @@ from scheduled_prompts.schedule.clock_times import (
     take_offset,
     take_time,
 )
-from scheduled_prompts.schedule.cron import check_expression
-from scheduled_prompts.schedule.cron_fields import ALIASES
-from scheduled_prompts.schedule.days import take_days
-from scheduled_prompts.schedule.kinds import Cron, Once, Schedule
-from scheduled_prompts.schedule.lexer import (
+from scheduled_prompts.schedule.language.days import take_days
+from scheduled_prompts.schedule.language.lexer import (
     MAX_WHEN_LENGTH,
     NUMBER_NAMES,
     WEEKDAY_NAMES,
@@ -41,9 +41,9 @@ from scheduled_prompts.schedule.lexer import (
     quoted,
     refusal,
 )
-from scheduled_prompts.schedule.nearest import nearest_forms
-from scheduled_prompts.schedule.recurring import at_times, read_times, take_recurring
-from scheduled_prompts.schedule.window_words import read_window
+from scheduled_prompts.schedule.language.nearest import nearest_forms
+from scheduled_prompts.schedule.language.recurring import at_times, read_times, take_recurring
+from scheduled_prompts.schedule.language.window_words import read_window
 from scheduled_prompts.schedule.zones import zone
 
 _CRON_FIELD = re.compile(

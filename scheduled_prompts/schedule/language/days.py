@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from scheduled_prompts.schedule.clock_times import take_day_number, take_month_and_day, take_number
 from scheduled_prompts.schedule.kinds import MAX_EVERY_WEEKS
-from scheduled_prompts.schedule.lexer import (
+from scheduled_prompts.schedule.language.clock_times import take_day_number, take_month_and_day, take_number
+from scheduled_prompts.schedule.language.lexer import (
     MONTH_NAMES,
     WEEKDAY_NAMES,
     WEEKDAY_PLURALS,

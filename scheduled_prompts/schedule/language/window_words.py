@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scheduled_prompts.errors import InvalidSchedule
-from scheduled_prompts.schedule.clock_times import DAY_MS, UNITS, read_time, take_number
-from scheduled_prompts.schedule.days import Days, take_days
 from scheduled_prompts.schedule.kinds import MAX_WINDOW_TIMES, RandomWindow
-from scheduled_prompts.schedule.lexer import WEEKDAY_NAMES, Words, or_list, quoted, refusal
+from scheduled_prompts.schedule.language.clock_times import DAY_MS, UNITS, read_time, take_number
+from scheduled_prompts.schedule.language.days import Days, take_days
+from scheduled_prompts.schedule.language.lexer import WEEKDAY_NAMES, Words, or_list, quoted, refusal
 
 _SHORT_UNITS = frozenset(name for name, ms in UNITS.items() if ms < DAY_MS)
 

@@ -7,8 +7,8 @@ import difflib
 from collections.abc import Callable
 
 from scheduled_prompts.errors import ScheduledPromptsError
-from scheduled_prompts.schedule.clock_times import CALENDAR_UNITS, UNITS
-from scheduled_prompts.schedule.lexer import (
+from scheduled_prompts.schedule.language.clock_times import CALENDAR_UNITS, UNITS
+from scheduled_prompts.schedule.language.lexer import (
     MAX_WHEN_LENGTH,
     MONTH_NAMES,
     NUMBER_NAMES,

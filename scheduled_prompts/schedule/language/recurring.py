@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from scheduled_prompts.schedule.clock_times import (
+from scheduled_prompts.schedule.kinds import Cron, Interval
+from scheduled_prompts.schedule.language.clock_times import (
     CALENDAR_UNITS,
     DAY_MS,
     HORIZON_YEARS,
@@ -24,9 +25,8 @@ from scheduled_prompts.schedule.clock_times import (
     take_number,
     take_time,
 )
-from scheduled_prompts.schedule.days import ALL_DAYS, WORKING_DAYS, Days, take_days
-from scheduled_prompts.schedule.kinds import Cron, Interval
-from scheduled_prompts.schedule.lexer import (
+from scheduled_prompts.schedule.language.days import ALL_DAYS, WORKING_DAYS, Days, take_days
+from scheduled_prompts.schedule.language.lexer import (
     MONTHS,
     Words,
     or_list,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from scheduled_prompts.schedule.kinds import Once
-from scheduled_prompts.schedule.lexer import (
+from scheduled_prompts.schedule.language.lexer import (
     MONTH_NAMES,
     MONTHS,
     NUMBER_NAMES,

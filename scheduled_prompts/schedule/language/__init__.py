@@ -1,0 +1,1 @@
+"""Between schedules and people: `grammar` reads what they type, `words` says what a schedule means."""
