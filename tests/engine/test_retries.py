@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_prompt_that_always_fails_is_tried_five_times_within_three_hours
         starts = [f.started_at for f in at.runner.fires if f.started_at is not None]
         assert [f.attempt for f in at.runner.fires] == [1, 2, 3, 4, 5]
         assert len({f.id for f in at.runner.fires}) == 1
-        waits = [(b - a) / 1000 for a, b in zip(starts, starts[1:], strict=False)]
+        waits = [(b - a) / 1000 for a, b in itertools.pairwise(starts)]
         for waited, delay in zip(waits, DEFAULT_RETRY_DELAYS, strict=True):
             assert delay * 0.75 <= waited <= delay * 1.25 + 61  # found by the look, once a minute here
         ended = await at.fire(prompt)

@@ -169,7 +169,7 @@ async def test_fires_that_a_take_brings_home_during_the_stop_go_back(lab: Lab) -
     """The daemon asked for them before it was told to stop: it must wait for the answer, or they are nobody's for a
     whole lease."""
     async with lab:
-        store, client = await unsteady_store(lab)
+        store, _client = await unsteady_store(lab)
         at = await scene(lab, store=store, watch_period=30)
         await at.daemon.__aexit__()
         looker = await lab.scheduler(await lab.store(seed=5))

@@ -246,5 +246,3 @@ async def test_a_daemon_applies_new_rules_when_it_starts_and_arms_by_them(lab: L
         await lab.daemon(store, runner, **CALM)
         await store.clock.sleep(65)
         assert [fire.nominal for fire in runner.fires] == [prompt.next_nominal]
-
-
