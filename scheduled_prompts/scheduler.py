@@ -17,7 +17,10 @@ from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, No
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import (
+    Cron,
+    Interval,
     Once,
+    RandomWindow,
     Schedule,
     system_timezone,
     zone,
@@ -106,8 +109,9 @@ class Scheduler:
     async def schedule(self, text: str, when: When, *, timezone: str | None = None, **definition: Any) -> Scheduled:
         """Store a new prompt.
 
-        `when`: the grammar's text, one of the four kinds, or an aware datetime. Further arguments are the fields of
-        `Definition`: name, key, runner, platform, owner, agent, conversation, labels, priority, timeout, retries, …
+        `when`: the grammar's text, one of the four kinds, or a datetime (a naive one is the zone's wall clock). Further
+        arguments are the fields of `Definition`: name, key, runner, platform, owner, agent, conversation, labels,
+        priority, timeout, retries, …
 
         With a `key` that a living prompt of the same owner has, nothing is changed and that prompt is returned.
         Raises InvalidInput (InvalidSchedule, UnknownTimezone) for anything that is refused.
@@ -340,9 +344,12 @@ def _to_schedule(when: When, now: int, timezone: str) -> Schedule:
 
         return parse_when(when, now=now, timezone=timezone)
     if isinstance(when, datetime):
-        if when.tzinfo is None:
-            return Once(wall=when)
-        return Once(at=round(when.timestamp() * 1000))
+        try:
+            return Once(wall=when) if when.tzinfo is None else Once(at=round(when.timestamp() * 1000))
+        except ValidationError as error:
+            raise InvalidSchedule(f"{when.isoformat()} is out of range", hint="the years 1901 to 9988") from error
+    if not isinstance(when, Once | Cron | Interval | RandomWindow):
+        raise InvalidInput(f"{when!r} says no time", hint="a text, Once, Cron, Interval, RandomWindow, or a datetime")
     return when
 
 
@@ -377,6 +384,6 @@ def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
     if cursor is None:
         return None
     score, dot, member = cursor.partition(".")
-    if not dot or not score.isdigit():
+    if not dot or not score.isdecimal():
         raise InvalidInput(f"{cursor!r} is not a cursor", hint="pass on the `cursor` of the page before")
     return int(score), member

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.prompt import Name
@@ -20,7 +20,7 @@ from scheduled_prompts.prompt import Name
 PREFIX = "SCHEDULED_PROMPTS_"
 DEFAULT_FILE = "scheduled-prompts.toml"
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class EngineSettings(BaseModel):
@@ -32,17 +32,17 @@ class EngineSettings(BaseModel):
     """How many fires run at once in one daemon."""
     platforms: tuple[Name, ...] | None = None
     """The platforms that are served; None: all."""
-    lease: Annotated[float, Field(ge=0.5)] = 60.0
+    lease: Annotated[float, Field(ge=0.5, allow_inf_nan=False)] = 60.0
     """How long a fire stays a daemon's without a sign of life."""
     max_crashes: Annotated[int, Field(ge=1)] = 3
     """A fire that lost its daemon this often is not run again."""
-    drain: Annotated[float, Field(ge=0)] = 8.0
+    drain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 8.0
     """How long running fires may go on after a stop was asked for."""
     sweep_period: Seconds = 60.0
     watch_period: Seconds = 0.25
     """How often a daemon looks for what another one left lying."""
     heartbeat_period: Seconds = 4.0
-    retention_days: Annotated[float, Field(ge=0)] = 30.0
+    retention_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """Ended prompts and old fires are deleted after this many days."""
     cleanup_period: Seconds = 3600.0
     keep_fires: Annotated[int, Field(ge=1)] = 1000
@@ -102,8 +102,8 @@ def load_settings(config: str | Path | None = None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise InvalidConfig(_explain(error, path)) from error
-    except ValueError as error:  # pydantic-settings: a variable that should hold JSON and does not
-        raise InvalidConfig(f"the environment: {error}") from error
+    except SettingsError as error:  # a variable that should hold JSON and does not
+        raise InvalidConfig(_explain_json(error)) from error
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -124,11 +124,28 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
 def _explain(error: ValidationError, path: Path) -> str:
     lines = []
     for problem in error.errors(include_url=False):
-        place = ".".join(str(part) for part in problem["loc"])
-        variable = PREFIX + place.replace(".", "__").upper()
-        source = variable if variable in os.environ else f"{path}, {place}"
+        place = [str(part) for part in problem["loc"]]
+        source = _variable_of(place) or f"{path}, {'.'.join(place)}"
         if problem["type"] == "extra_forbidden":
             lines.append(f"{source}: there is no such setting")
         else:
             lines.append(f"{source}: {problem['msg']} (it is {problem['input']!r})")
     return "; ".join(lines)
+
+
+def _variable_of(place: list[str]) -> str | None:
+    """The variable that a value comes from, or a whole that holds it; None where it comes from the file."""
+    variables = {name.upper(): name for name in os.environ}
+    for length in range(len(place), 0, -1):
+        found = variables.get(PREFIX + "__".join(place[:length]).upper())
+        if found is not None:
+            return found
+    return None
+
+
+def _explain_json(error: SettingsError) -> str:
+    for name in Settings.model_fields:
+        variable = _variable_of([name])
+        if variable is not None and f'"{name}"' in str(error):
+            return f"{variable}: JSON is expected (it is {os.environ[variable]!r})"
+    return f"the environment: {error}"

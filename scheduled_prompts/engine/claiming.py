@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -11,9 +11,8 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.due import CLAIMABLE, claim_of
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
-from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ClaimItem, Serves, Unreadable
+from scheduled_prompts.store.records import ClaimItem, ReadPrompt, Serves, Unreadable
 
 log = structlog.get_logger()
 
@@ -52,6 +51,7 @@ class Claimer:
         self._wanted: dict[str, int] = {}
         self._passed_over: dict[str, int] = {}
         self._passed_over_most = PASSED_OVER
+        self._in_progress: set[str] = set()
         self._wake = asyncio.Event()
         self.won = 0
         self.lost = 0
@@ -59,7 +59,7 @@ class Claimer:
 
     def want(self, prompt_id: str, due: int) -> None:
         """Claim it soon. Not before a prompt that cannot be claimed here was left alone for a while."""
-        if self._passed_over.get(prompt_id, 0) > self._clock.now():
+        if prompt_id in self._in_progress or self._passed_over.get(prompt_id, 0) > self._clock.now():
             return
         self._wanted[prompt_id] = due
         self._wake.set()
@@ -74,56 +74,67 @@ class Claimer:
 
     @property
     def busy(self) -> bool:
-        return bool(self._wanted) and self._room() > 0
+        return bool(self._in_progress) or (bool(self._wanted) and self._room() > 0)
 
     def room_was_made(self) -> None:
         if self._wanted:
             self._wake.set()
 
     async def run(self) -> None:
-        """Claim what is wanted, for ever. Raises what the store raises; what is wanted stays wanted."""
+        """Claim what is wanted, for ever. Raises what the store raises; what is wanted stays wanted.
+
+        Several may run at once: while one waits for the store, another reads and decides.
+        """
         self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while await self.claim_some():
+            while await self._claim_some():
                 pass
 
-    async def claim_some(self) -> int:
-        """Claim one batch of what is wanted, first due first. Returns how many were looked at."""
-        room = min(self._room(), BATCH)
-        if room <= 0 or not self._wanted:
+    async def _claim_some(self) -> int:
+        """Claim one batch of what is wanted. Returns how many were looked at."""
+        batch = self._next_batch()
+        if not batch:
             return 0
-        batch = (
-            sorted(self._wanted, key=self._wanted.__getitem__)[:room]
-            if len(self._wanted) > room
-            else list(self._wanted)
-        )
-        prompts = await self._store.read_prompts(batch)
-        items: list[ClaimItem] = []
-        claimable: list[ScheduledPrompt] = []
+        self._in_progress.update(batch)
+        try:
+            prompts = await self._store.read_prompts(list(batch))
+            await self._claim(dict(zip(batch, prompts, strict=True)))
+        except BaseException:
+            self._wanted = batch | self._wanted
+            raise
+        finally:
+            self._in_progress.difference_update(batch)
+        return len(batch)
+
+    def _next_batch(self) -> dict[str, int]:
+        """What is due first of what is wanted, as far as there is room for it; it is wanted no longer."""
+        room = min(self._room() - len(self._in_progress), BATCH)
+        if room <= 0:
+            return {}
+        first = sorted(self._wanted, key=self._wanted.__getitem__)[:room]
+        return {prompt_id: self._wanted.pop(prompt_id) for prompt_id in first}
+
+    async def _claim(self, prompts: Mapping[str, ReadPrompt]) -> None:
         now = self._clock.now()
-        for prompt_id, prompt in zip(batch, prompts, strict=True):
-            item = self._decide(prompt_id, prompt, now)
-            if item is not None and isinstance(prompt, ScheduledPrompt):
-                items.append(item)
-                claimable.append(prompt)
-        answers = await self._store.claim(items) if items else []
-        for prompt_id in batch:
-            self._wanted.pop(prompt_id, None)
+        decided = {prompt_id: self._decide(prompt_id, prompt, now) for prompt_id, prompt in prompts.items()}
+        items = [item for item in decided.values() if item is not None]
+        if not items:
+            return
+        answers = await self._store.claim(items)
         won = 0
-        for prompt, item, answer in zip(claimable, items, answers, strict=True):
+        for item, answer in zip(items, answers, strict=True):
             if answer == "claimed":
                 won += 1
                 if not item["announce"]:
-                    self._arm_next(prompt.id, item["next_at"])
+                    self._arm_next(item["id"], item["next_at"])
         self.won += won
         self.lost += len(answers) - won
         if won:
             self._claimed(won)
-        return len(batch)
 
-    def _decide(self, prompt_id: str, prompt: ScheduledPrompt | Unreadable | None, now: int) -> ClaimItem | None:
+    def _decide(self, prompt_id: str, prompt: ReadPrompt, now: int) -> ClaimItem | None:
         if prompt is None:
             self._pass_over(prompt_id, now)
             return None

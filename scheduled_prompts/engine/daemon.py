@@ -36,6 +36,7 @@ from scheduled_prompts.version import VERSION
 log = structlog.get_logger()
 
 STORE_PAUSE = 1.0
+CLAIMING_AT_ONCE = 2
 LAST_WORDS = 6.0
 """How long a stopping daemon waits, in seconds, for cancelled runners to tidy up, and then for the store to take the
 ends."""
@@ -157,7 +158,7 @@ class Daemon:
         settings = self.settings
         return [
             self.worker.run(),
-            self._patiently(self.claimer.run),
+            *(self._patiently(self.claimer.run) for _ in range(CLAIMING_AT_ONCE)),
             self._patiently(self._listen),
             self._every(settings.watch_period, self._look),
             self._every(settings.heartbeat_period, self._beat),

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypedDict
 from pydantic import BaseModel, ConfigDict
 
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.prompt import ScheduledPrompt
 
 
 class ClaimItem(TypedDict):
@@ -60,6 +61,10 @@ class Unreadable(NamedTuple):
     error: str
     newer: bool
     """Written by a newer release: nothing is wrong with it."""
+
+
+ReadPrompt = ScheduledPrompt | Unreadable | None
+"""What reading a prompt comes to; None: it is gone."""
 
 
 class Taken(NamedTuple):

@@ -26,6 +26,7 @@ from scheduled_prompts.store.records import (
     MissedSpan,
     Overdue,
     Purged,
+    ReadPrompt,
     Serves,
     SettleItem,
     Taken,
@@ -40,7 +41,6 @@ PATIENCE = 5.0
 DAEMON_ALIVE_MS = 15_000
 
 Rows = list[tuple[Any, Any]]
-ReadPrompt = ScheduledPrompt | Unreadable | None
 
 
 class Store:

@@ -19,6 +19,7 @@ CALM: dict[str, Any] = {"watch_period": 1.0}
 
 @dataclass
 class Scene:
+    lab: Lab
     store: Store
     scheduler: Scheduler
     runner: Any
@@ -29,6 +30,9 @@ class Scene:
         return self.store.clock.now()
 
     async def sleep(self, seconds: float) -> None:
+        # Virtual time does not wait for messages. A server that has answered a later command has sent what it published
+        # before.
+        self.lab.inspector.ping()
         await self.store.clock.sleep(seconds)
 
     async def add(self, when: str = "in 5s", text: str = "hello", **fields: Any) -> str:
@@ -48,7 +52,7 @@ async def scene(lab: Lab, runner: Any = None, *, store: Store | None = None, see
     store = store or await lab.store(seed=seed)
     runner = runner if runner is not None else RecordingRunner()
     daemon = await lab.daemon(store, runner, **{**CALM, **settings})
-    return Scene(store, await lab.scheduler(store), runner, daemon)
+    return Scene(lab, store, await lab.scheduler(store), runner, daemon)
 
 
 class Worker:

@@ -1,0 +1,149 @@
+"""Where settings come from, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scheduled_prompts.errors import InvalidConfig
+from scheduled_prompts.settings import EngineSettings, Settings, load_settings
+
+FILE = "scheduled-prompts.toml"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("SCHEDULED_PROMPTS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str, name: str = FILE) -> Path:
+    path = Path(name)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def problem(config: str | Path | None = None) -> str:
+    with pytest.raises(InvalidConfig) as caught:
+        load_settings(config)
+    assert (caught.value.code, caught.value.exit_code) == ("invalid_config", 2)
+    return caught.value.message
+
+
+def test_without_a_file_and_variables_all_is_default() -> None:
+    assert load_settings() == Settings()
+    assert (Settings().store, Settings().runner, Settings().engine.slots) == ("embedded:", "log", 100)
+
+
+def test_the_file_in_the_working_directory_is_read() -> None:
+    write('store = "redis://there"\n[engine]\nslots = 7\n[runners.echo]\nkind = "command"\nargv = ["cat"]\n')
+    settings = load_settings()
+    assert (settings.store, settings.engine.slots) == ("redis://there", 7)
+    assert settings.runners == {"echo": {"kind": "command", "argv": ["cat"]}}
+
+
+def test_another_file_is_read_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('store = "redis://default"')
+    write('store = "redis://named"', "named.toml")
+    write('store = "redis://variable"', "variable.toml")
+    monkeypatch.setenv("SCHEDULED_PROMPTS_CONFIG", "variable.toml")
+    assert load_settings().store == "redis://variable"
+    assert load_settings("named.toml").store == "redis://named"
+
+
+def test_the_environment_goes_before_the_file_one_setting_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('store = "redis://file"\nnamespace = "file"\n[engine]\nslots = 3\nlease = 20\n')
+    monkeypatch.setenv("SCHEDULED_PROMPTS_STORE", "redis://environment")
+    monkeypatch.setenv("SCHEDULED_PROMPTS_ENGINE__SLOTS", "5")
+    settings = load_settings()
+    assert (settings.store, settings.namespace) == ("redis://environment", "file")
+    assert (settings.engine.slots, settings.engine.lease) == (5, 20)
+
+
+def test_lists_and_tables_are_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", '["telegram", "slack"]')
+    monkeypatch.setenv("SCHEDULED_PROMPTS_RUNNERS", '{"echo": {"kind": "command", "argv": ["cat"]}}')
+    settings = load_settings()
+    assert settings.engine.platforms == ("telegram", "slack")
+    assert settings.runners["echo"]["argv"] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("slots = 3", f"{FILE}, slots: there is no such setting"),
+        ("[engine]\nslts = 3", f"{FILE}, engine.slts: there is no such setting"),
+        ("[engine]\nslots = 0", f"{FILE}, engine.slots: Input should be greater than or equal to 1 (it is 0)"),
+        ("[engine]\nlease = inf", f"{FILE}, engine.lease: Input should be a finite number (it is inf)"),
+        ("[engine]\nsweep_period = nan", f"{FILE}, engine.sweep_period: Input should be"),
+        ("store = 5", f"{FILE}, store: Input should be a valid string (it is 5)"),
+        ("engine = 5", f"{FILE}, engine: Input should be a valid dictionary"),
+        ('log_level = "loud"', f"{FILE}, log_level: Input should be 'debug', 'info', 'warning' or 'error'"),
+        ('namespace = "a:b"', "(it is 'a:b')"),
+        ('[runners."a b"]\nkind = "log"', f"{FILE}, runners.a b"),
+        ("[engine", f"{FILE} is not valid TOML: Expected ']'"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_with_its_place_and_value(text: str, message: str) -> None:
+    write(text)
+    assert message in problem()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SCHEDULED_PROMPTS_ENGINE__SLOTS", "many", "Input should be a valid integer"),
+        ("SCHEDULED_PROMPTS_ENGINE__SLTS", "5", "there is no such setting"),
+        ("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", "telegram", "Input should be a valid tuple (it is 'telegram')"),
+        ("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", '["a b"]', "(it is 'a b')"),
+        ("SCHEDULED_PROMPTS_RUNNERS", '{"a": 7}', "Input should be a valid dictionary (it is 7)"),
+        ("SCHEDULED_PROMPTS_ENGINE", "{", "JSON is expected (it is '{')"),
+        ("SCHEDULED_PROMPTS_LOG_LEVEL", "loud", "(it is 'loud')"),
+        ("scheduled_prompts_log_level", "loud", "(it is 'loud')"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_said_with_its_variable_and_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    found = problem()
+    assert found.startswith(f"{variable}: ")
+    assert message in found
+    assert FILE not in found
+
+
+def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("[engine]\nslots = 0\n")
+    monkeypatch.setenv("SCHEDULED_PROMPTS_ENGINE__DRAIN", "-1")
+    found = problem()
+    assert f"{FILE}, engine.slots" in found
+    assert "SCHEDULED_PROMPTS_ENGINE__DRAIN" in found
+
+
+def test_a_named_file_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert problem("nowhere.toml") == "there is no config file 'nowhere.toml'"
+    monkeypatch.setenv("SCHEDULED_PROMPTS_CONFIG", "/no/where.toml")
+    assert problem() == "there is no config file '/no/where.toml'"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    assert problem().startswith(f"{FILE} cannot be read: ")
+    (tmp_path / "latin.toml").write_bytes(b'store = "\xe4"')
+    assert problem("latin.toml").startswith("latin.toml cannot be read: ")
+
+
+def test_variables_that_commands_are_given_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a daemon runs may call this program itself."""
+    monkeypatch.setenv("SCHEDULED_PROMPTS_FIRE_ID", "x")
+    monkeypatch.setenv("SCHEDULED_PROMPTS_FIRE_FILE", "/tmp/x")
+    assert load_settings() == Settings()
+
+
+def test_leases_are_renewed_four_times() -> None:
+    settings = EngineSettings(lease=20)
+    assert (settings.lease_ms, settings.renewal_period) == (20_000, 5)
