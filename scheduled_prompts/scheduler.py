@@ -156,7 +156,9 @@ class Scheduler:
         """The full id. Raises NotFound, or InvalidInput where several match."""
         part = id_or_part.strip().upper()
         if not ids.could_be_part_of_an_id(part):
-            raise NotFound(f"{id_or_part!r} is not an id, nor a part of one", hint="`list` shows the ids there are")
+            raise NotFound(
+                f"{id_or_part!r} is not an id, nor a part of one", hint="`list` shows the ids there are; names are none"
+            )
         if len(part) == ids.ID_LENGTH:
             return part
         matches = await self._with_prefix(part) + await self._with_suffix(part)
@@ -173,7 +175,8 @@ class Scheduler:
         return await self._matching(oldest, newest, lambda prompt_id: prompt_id.startswith(part))
 
     async def _with_suffix(self, part: str) -> list[str]:
-        return await self._matching("-inf", "+inf", lambda prompt_id: prompt_id.endswith(part))
+        """The end of an id, or the beginning of that end which people are shown."""
+        return await self._matching("-inf", "+inf", lambda i: i.endswith(part) or ids.short(i).startswith(part))
 
     async def _matching(self, oldest: int | str, newest: int | str, matches: Any) -> list[str]:
         found: list[str] = []
@@ -366,7 +369,9 @@ def _problem(problem: Any) -> str:
         return f"a prompt has no {field!r}"
     if problem["type"] == "string_pattern_mismatch":
         return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "string_too_short":
+        return f"{field}: it may not be empty"
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
     value = repr(problem["input"])
     return f"{field}: {message}" + (f" (it is {value})" if len(value) <= 80 else "")
 

@@ -6,6 +6,7 @@ variable is the setting's name in capitals behind `SCHEDULED_PROMPTS_`. Duration
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -18,6 +19,8 @@ from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.prompt import Name
 
 PREFIX = "SCHEDULED_PROMPTS_"
+_OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt"}
+"""Variables that are no settings; the last six are what a `command` runner's child finds."""
 DEFAULT_FILE = "scheduled-prompts.toml"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -97,6 +100,7 @@ def load_settings(config: str | Path | None = None) -> Settings:
     """
     named = config or os.environ.get(PREFIX + "CONFIG")
     path = Path(named) if named else Path(DEFAULT_FILE)
+    _refuse_unknown_variables()
     values = _read(path, required=named is not None)
     try:
         return Settings(**values)
@@ -104,6 +108,17 @@ def load_settings(config: str | Path | None = None) -> Settings:
         raise InvalidConfig(_explain(error, path)) from error
     except SettingsError as error:  # a variable that should hold JSON and does not
         raise InvalidConfig(_explain_json(error)) from error
+
+
+def _refuse_unknown_variables() -> None:
+    for variable in os.environ:
+        if not variable.upper().startswith(PREFIX):
+            continue
+        name = variable.upper().removeprefix(PREFIX).lower().split("__")[0]
+        if name not in Settings.model_fields and name not in _OTHER_VARIABLES:
+            near = difflib.get_close_matches(name, Settings.model_fields, 1)
+            hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else None
+            raise InvalidConfig(f"{variable}: there is no such setting", hint=hint)
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:

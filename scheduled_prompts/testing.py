@@ -4,6 +4,9 @@
 asyncio.sleep(86_400)` takes a day and no time. All of this package waits through the loop, so days of a daemon's
 life pass in moments:
 
+    from scheduled_prompts import Daemon, Scheduler, Store
+    from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
+
     async def main() -> None:
         clock = VirtualClock("2026-01-01T00:00:00Z")
         runner = RecordingRunner()

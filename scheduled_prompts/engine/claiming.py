@@ -11,6 +11,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.due import CLAIMABLE, claim_of
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
+from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ClaimItem, ReadPrompt, Serves, Unreadable
 
@@ -52,6 +53,7 @@ class Claimer:
         self._passed_over: dict[str, int] = {}
         self._passed_over_most = PASSED_OVER
         self._in_progress: set[str] = set()
+        self._known_unserved: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self.won = 0
         self.lost = 0
@@ -144,6 +146,7 @@ class Claimer:
             self._pass_over(prompt_id, now)
             return None
         if not self._serves.includes(prompt.platform, prompt.runner):
+            self._say_if_unserved(prompt)
             self._pass_over(prompt_id, now)
             return None
         try:
@@ -160,6 +163,20 @@ class Claimer:
             return None
         item["announce"] = self._membership.rank(prompt_id, prompt.platform) > 0
         return item
+
+    def _say_if_unserved(self, prompt: ScheduledPrompt) -> None:
+        """Once for each runner and platform: what is due stays due."""
+        pair = (prompt.platform, prompt.runner)
+        if pair in self._known_unserved or self._membership.somebody_serves(*pair):
+            return
+        self._known_unserved.add(pair)
+        log.warning(
+            "due_but_not_served",
+            prompt=prompt.id,
+            runner=prompt.runner,
+            platform=prompt.platform,
+            hint="no running daemon has this runner on this platform; what is due stays due",
+        )
 
     def _pass_over(self, prompt_id: str, now: int) -> None:
         if len(self._passed_over) >= self._passed_over_most:

@@ -34,6 +34,9 @@ class Membership:
             if other.id != self._own.id and other.serves.has_platform(platform) and _weight(other.id, prompt_id) > own
         )
 
+    def somebody_serves(self, platform: str, runner: str) -> bool:
+        return any(daemon.serves.includes(platform, runner) for daemon in self._alive.values())
+
 
 def _weight(daemon_id: str, prompt_id: str) -> bytes:
     return hashlib.blake2b(f"{daemon_id} {prompt_id}".encode(), digest_size=8).digest()

@@ -40,7 +40,8 @@ for i, item in ipairs(items) do
         moved[#moved + 1] = 'status'
         moved[#moved + 1] = item.next_status
         moved[#moved + 1] = 'ended_at'
-        moved[#moved + 1] = now
+        -- It is over when its last occurrence is due, which may be a moment after it was claimed.
+        moved[#moved + 1] = string.format('%.0f', math.max(tonumber(now), tonumber(item.due)))
         redis.call('ZREM', due_key(item.platform), item.id)
         move_status(item.id, stored[3], item.next_status, stored[4])
       else
