@@ -130,7 +130,7 @@ async def test_an_aware_datetime_is_an_instant_and_a_naive_one_the_wall_clocks_o
             "in 5m",
             {"priority": 101},
             InvalidInput,
-            "priority: Input should be less than or equal to 100 (it is 101)",
+            "priority: it should be less than or equal to 100 (it is 101)",
         ),
         ("in 5m", {"text": " "}, InvalidInput, "text: the text is blank (it is ' ')"),
         (5, {}, InvalidInput, "5 says no time"),

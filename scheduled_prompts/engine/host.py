@@ -20,7 +20,7 @@ from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.rules import apply_new_rules
 from scheduled_prompts.engine.sweep import sweep
 from scheduled_prompts.engine.timers import Timers
-from scheduled_prompts.engine.watch import Watch
+from scheduled_prompts.engine.watch import Contact, Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
@@ -72,7 +72,9 @@ class HostEngine:
             horizon_ms=self._horizon_ms,
         )
         self._worker.room_was_made = self._claimer.room_was_made
-        self._watch = Watch(store, self._claimer, self._worker, membership, EVERYTHING, settings)
+        self._watch = Watch(
+            store, self._claimer, self._worker, membership, EVERYTHING, settings, Contact(store, by_uptime=True)
+        )
         self._pump: asyncio.Task[None] | None = None
 
     def belongs_to(self, client: Redis, loop: asyncio.AbstractEventLoop) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from scheduled_prompts.clock import Clock
 
 LEAD_MS = 200
-LONGEST_LEAD_MS = 2_000
+LONGEST_LEAD_MS = 3_000
 LEAD_MS_PER_PROMPT = 0.25
 TRUST_MS = 30_000
 

@@ -19,11 +19,13 @@ log = structlog.get_logger()
 class Contact:
     """How long this daemon has been in unbroken contact with one and the same run of the server.
 
-    Leases that expired while nobody could renew them prove nothing: a daemon reaps only after one lease of contact.
+    Leases that expired while nobody could renew them prove nothing: a daemon reaps only after one lease of contact. A
+    host whose engine lives for one tick never has that; `by_uptime`, it goes by how long the server has been up.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, by_uptime: bool = False) -> None:
         self._store = store
+        self._by_uptime = by_uptime
         self._run: str | None = None
         self._failures = -1
         self._since = 0
@@ -39,6 +41,10 @@ class Contact:
 
     async def lasts(self, lease_ms: int) -> bool:
         """Whether contact has lasted for a lease."""
+        if self._by_uptime:
+            uptime = (await self._store.server_info()).get("uptime_in_seconds")
+            if uptime is not None:
+                return int(uptime) * 1000 >= lease_ms
         await self.keep()
         now = self._store.clock.now()
         if now - self._since < lease_ms:
@@ -59,6 +65,7 @@ class Watch:
         membership: Membership,
         serves: Serves,
         settings: EngineSettings,
+        contact: Contact | None = None,
     ) -> None:
         self._store = store
         self._claimer = claimer
@@ -66,7 +73,7 @@ class Watch:
         self._membership = membership
         self._serves = serves
         self._settings = settings
-        self._contact = Contact(store)
+        self._contact = contact or Contact(store)
 
     async def begin_contact(self) -> None:
         await self._contact.keep()

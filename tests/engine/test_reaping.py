@@ -230,3 +230,14 @@ async def test_a_daemon_that_takes_back_what_it_lost_runs_it_once_at_a_time(lab:
         assert (fire.status, fire.attempt) == ("succeeded", 2)
         assert at.daemon.worker.running == 0
         assert not at.daemon.worker.busy
+
+
+async def test_a_host_that_lives_for_one_tick_goes_by_how_long_the_server_has_been_up(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        uptime = (await store.server_info()).get("uptime_in_seconds")
+        if uptime is None:
+            pytest.skip("this server does not tell its uptime")
+        contact = Contact(store, by_uptime=True)
+        assert await contact.lasts(0)
+        assert not await contact.lasts((int(uptime) + 3_600) * 1000)
