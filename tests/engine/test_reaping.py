@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scheduled_prompts.engine.watch import Contact
 from tests.conftest import Lab
 from tests.engine.faults import freeze, unsteady_store, vanish
 from tests.engine.scenes import CALM, Worker, scene
