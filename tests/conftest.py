@@ -11,6 +11,7 @@ import inspect
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -42,6 +43,10 @@ settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a background job of a shell: its children would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "real_time: runs on an ordinary event loop, not in virtual time")
     config.addinivalue_line("markers", "unaccounted: leaves records that do not add up, on purpose")
 

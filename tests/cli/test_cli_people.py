@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 
@@ -116,7 +117,7 @@ def test_no_colour_is_respected(cli: CommandLine, terminal: Terminal, monkeypatc
 def test_a_page_says_how_to_go_on(cli: CommandLine) -> None:
     some_prompts(cli)
     last = cli("list", "--limit", "2").out.splitlines()[-1]
-    words = last.removeprefix("there are more: scheduled-prompts ").split()
+    _, *words = shlex.split(last.removeprefix("there are more: "))  # the first is the command, as it can be typed here
     assert len(cli(*words).out.splitlines()) == 3
 
 
