@@ -20,7 +20,6 @@ log = structlog.get_logger()
 BATCH = 500
 PASS_OVER_MS = 10_000
 PASSED_OVER = 10_000
-SHALLOW = 1_000
 
 
 class Claimer:

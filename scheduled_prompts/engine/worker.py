@@ -28,6 +28,8 @@ MARK_STARTED_AFTER_MS = 1_000
 TICK = 1.0
 SETTLE_PAUSE = 1.0
 SETTLE_LATER = 0.1
+SHALLOW = 1_000
+"""The ready queue may always hold this many, however few slots are free."""
 NEWER_SCHEMA_PAUSE_MS = 60_000
 
 
@@ -81,7 +83,7 @@ class Worker:
 
     def room(self) -> int:
         """How many more fires the ready queue may get from here."""
-        return 0 if self._stopping else max(4 * self.free_slots, 1_000) - self._waiting
+        return 0 if self._stopping else max(4 * self.free_slots, SHALLOW) - self._waiting
 
     def ready_changed(self, more: int) -> None:
         """`more` fires became ready, as far as is known here."""
