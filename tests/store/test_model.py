@@ -185,7 +185,7 @@ class StoreMachine(RuleBasedStateMachine):
             known.seq += 1
             known.next_at = int(item["next_at"]) if item["next_at"] else None
             if known.next_at is None:
-                known.status, known.ended_at = "executed", now
+                known.status, known.ended_at = "executed", max(now, int(item["due"]))
         assert self.run(self.store.claim(items)) == expected
 
     @precondition(has_prompts)
