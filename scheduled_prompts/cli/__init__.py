@@ -1,8 +1,8 @@
 """What a person types: `scheduled-prompts` (or `sprompt`), a command, its options.
 
-`app` holds the words one can type, `entry` turns a command line into an exit code, `output` writes documents and
-errors. What a command does is in a file of its own, imported when it is typed: `--help` loads no Redis client, `--json`
-no tables.
+`app` and `commands` hold the words one can type, `entry` turns a command line into an exit code, `output` writes
+documents and errors. What a command does is in a file of its own, imported when it is typed: `--help` loads no Redis
+client, `--json` no tables.
 """
 
 from __future__ import annotations

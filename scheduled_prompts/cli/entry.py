@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from scheduled_prompts.cli import commands  # noqa: F401  (makes them known)
 from scheduled_prompts.cli.app import app
 from scheduled_prompts.cli.output import CommandFailed, write_error
 from scheduled_prompts.errors import ScheduledPromptsError

@@ -1,0 +1,89 @@
+"""`list`, `show`, `history`, `preview`: the words for looking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from scheduled_prompts.cli.app import app, carry_out, choices
+from scheduled_prompts.cli.options import (
+    AsJson,
+    ConfigFile,
+    Cursor,
+    Limit,
+    PromptId,
+    StoreUrl,
+    Timezone,
+)
+
+
+@app.command("list")
+def list_prompts(
+    ctx: typer.Context,
+    status: Annotated[
+        Literal["scheduled", "active", "paused", "executed", "cancelled"] | None, typer.Option(metavar="STATUS")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    platform: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """List the prompts, newest first."""
+    from scheduled_prompts.cli.reading import list_prompts
+
+    filters = {"status": status, "owner": owner, "platform": platform, "agent": agent}
+    carry_out(list_prompts(choices(ctx, as_json, store, config), filters, limit=limit, cursor=cursor))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    prompt_id: PromptId,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show all about one prompt."""
+    from scheduled_prompts.cli.reading import show
+
+    carry_out(show(choices(ctx, as_json, store, config), prompt_id))
+
+
+@app.command()
+def history(
+    ctx: typer.Context,
+    prompt_id: PromptId,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """List what became of a prompt's occurrences, latest first."""
+    from scheduled_prompts.cli.reading import history
+
+    carry_out(history(choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
+
+
+@app.command()
+def preview(
+    ctx: typer.Context,
+    when: Annotated[str, typer.Argument(metavar="WHEN", help="A schedule, as `add --when` takes it.")],
+    timezone: Timezone = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Count from 2026-12-01, or 2026-12-01T09:00; else now.")
+    ] = None,
+    count: Annotated[int, typer.Option(metavar="N", help="How many occurrences.")] = 5,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show what a schedule means, and when it would fire. Nothing is stored."""
+    from scheduled_prompts.cli.reading import preview
+
+    carry_out(preview(choices(ctx, as_json, store, config), when, timezone=timezone, start=start, count=count))
