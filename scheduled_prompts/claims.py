@@ -8,9 +8,11 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store.records import ClaimItem
 
 
-def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int) -> ClaimItem:
+def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int, *, rerun_of: str = "") -> ClaimItem:
     """What claims a manual run: `nominal` and `due` are now."""
-    return claim_item(prompt, fire_id, "manual", nominal=now, due=now)
+    item = claim_item(prompt, fire_id, "manual", nominal=now, due=now)
+    item["rerun_of"] = rerun_of
+    return item
 
 
 def claim_item(
@@ -30,10 +32,13 @@ def claim_item(
         "runner": prompt.runner,
         "priority": str(prompt.priority),
         "on_crash": prompt.on_crash,
+        "skip": "",
         "next_nominal": "",
         "next_at": "",
         "next_status": "",
         "missed_from": "",
         "missed_until": "",
+        "skips": "",
         "announce": False,
+        "rerun_of": "",
     }

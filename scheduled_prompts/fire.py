@@ -78,6 +78,8 @@ class Fire(BaseModel):
     platform: str
     priority: int = 50
     cancel_requested: bool = False
+    rerun_of: str | None = None
+    """The fire that this one was asked for to repeat."""
     result: Result | None = None
     error: str | None = None
 
@@ -113,7 +115,7 @@ def fitting(result: Result) -> Result:
 
 _NUMBERS = ("nominal", "due", "version", "attempt", "crashes", "failures", "priority")
 _INSTANTS = ("queued_at", "started_at", "ended_at", "retry_at")
-_WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error")
+_WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error", "rerun_of")
 
 
 def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = None) -> Fire:

@@ -38,10 +38,17 @@ class PromptStatus(StrEnum):
     EXECUTED = "executed"
     """Nothing is left to come."""
     CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
+    """Set aside: its record cannot be read, or what is next cannot be computed."""
 
     @property
     def has_ended(self) -> bool:
         return self in (PromptStatus.EXECUTED, PromptStatus.CANCELLED)
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether it fires when its time comes."""
+        return self in (PromptStatus.SCHEDULED, PromptStatus.ACTIVE)
 
 
 class Definition(BaseModel):
@@ -128,13 +135,20 @@ class ScheduledPrompt(Definition):
     last_fire: str | None = None
     failures: int = 0
     """Failed fires in a row."""
+    skips: tuple[int, ...] = ()
+    """Nominal times to come that are not to fire, in order."""
+    paused_at: int | None = None
+    pause_reason: str | None = None
+    """`requested` by somebody; later also by the prompt itself."""
+    pause_note: str | None = None
     created_at: int
     updated_at: int
     ended_at: int | None = None
 
 
 _DEFINED = set(Definition.model_fields)
-_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "ended_at")
+_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at")
+_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note")
 
 
 class NewerSchema(InvalidInput):
@@ -169,7 +183,10 @@ def read_prompt(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt:
     fields["version"] = int(stored["version"])
     fields["seq"] = int(stored["seq"])
     fields["failures"] = int(stored.get("failures") or 0)
-    fields["last_fire"] = stored.get("last_fire") or None
+    for name in _MOVING_WORDS:
+        fields[name] = stored.get(name) or None
+    if stored.get("skips"):
+        fields["skips"] = tuple(int(nominal) for nominal in json.loads(stored["skips"]))
     fields["created_at"] = int(stored["created_at"])
     fields["updated_at"] = int(stored.get("updated_at") or stored["created_at"])
     return ScheduledPrompt.model_validate(fields, extra="allow")

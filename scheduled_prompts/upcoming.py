@@ -35,6 +35,19 @@ def next_occurrence(prompt: ScheduledPrompt, after: int) -> Occurrence | None:
     return None if nominal is None else Occurrence(nominal, due_at(prompt, nominal))
 
 
+def coming(prompt: ScheduledPrompt, count: int) -> list[Occurrence]:
+    """The next `count` occurrences that will fire: without those to be skipped; none where it does not fire."""
+    if not prompt.status.is_armed or prompt.next_nominal is None or prompt.next_at is None:
+        return []
+    found: list[Occurrence] = []
+    after: Occurrence | None = Occurrence(prompt.next_nominal, prompt.next_at)
+    while after is not None and len(found) < count:
+        if after.nominal not in prompt.skips:
+            found.append(after)
+        after = next_occurrence(prompt, after.nominal)
+    return found
+
+
 def due_at(prompt: ScheduledPrompt, nominal: int) -> int:
     """When an occurrence is due: its jitter never reaches the next one."""
     if not prompt.jitter_ms:

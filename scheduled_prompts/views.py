@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule import Interval, Once, Schedule, zone
+from scheduled_prompts.upcoming import coming
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,16 +72,20 @@ def schedule_view(schedule: Schedule, timezone: str) -> dict[str, Any]:
 
 
 def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
-    """A prompt: its definition, and where it stands. `next_at` is null where it is paused or has ended."""
+    """A prompt: its definition, and where it stands. `next_at` is when it fires next, null where it will not."""
     zone_name = prompt.timezone
-    waits = not (prompt.status.has_ended or prompt.status is PromptStatus.PAUSED)
+    following = coming(prompt, 1)
     return {
         "id": prompt.id,
         **definition_view(prompt),
         "status": prompt.status.value,
         "version": prompt.version,
-        "next_nominal": instant(prompt.next_nominal, zone_name) if waits else None,
-        "next_at": instant(prompt.next_at, zone_name) if waits else None,
+        "next_nominal": instant(following[0].nominal, zone_name) if following else None,
+        "next_at": instant(following[0].due, zone_name) if following else None,
+        "skips": [instant(nominal, zone_name) for nominal in prompt.skips],
+        "paused_at": instant(prompt.paused_at, zone_name),
+        "pause_reason": prompt.pause_reason,
+        "pause_note": prompt.pause_note,
         "last_nominal": instant(prompt.last_nominal, zone_name),
         "last_fire": prompt.last_fire,
         "failures": prompt.failures,
@@ -114,6 +119,7 @@ def fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
         "retry_at": instant(fire.retry_at, timezone),
         "lateness_ms": fire.lateness_ms,
         "cancel_requested": fire.cancel_requested,
+        "rerun_of": fire.rerun_of,
         "result": None if fire.result is None else fire.result.model_dump(mode="json"),
         "error": fire.error,
     }

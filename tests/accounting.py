@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-NAMED = {"meta", "prompts", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info"}
+NAMED = {"meta", "quarantine", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info"}
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
 LIVING_PROMPT = {"scheduled", "active", "paused"}
 
@@ -31,8 +31,6 @@ def of_kind(keys: dict[str, Any], kind: str) -> dict[str, Any]:
 def _prompts(keys: dict[str, Any]) -> list[str]:
     problems = []
     prompts = of_kind(keys, "prompt")
-    if set(prompts) != set(members(keys.get("prompts", []))):
-        problems.append("`prompts` does not list the prompts there are")
     places: dict[str, set[str]] = defaultdict(set)
     for name, value in of_kind(keys, "by").items():
         for prompt in members(value):
@@ -92,9 +90,9 @@ def _leftovers(keys: dict[str, Any]) -> list[str]:
     problems = []
     for name in keys:
         kind, _, rest = name.partition(":")
-        if name in NAMED or kind in ("op", "by", "due", "ready", "prompt", "fire", "key"):
+        if name in NAMED or kind in ("op", "by", "due", "ready", "prompt", "fire", "key", "ended"):
             continue
-        if kind in ("history", "live", "spans") and rest in prompts:
+        if kind in ("history", "live", "spans", "version") and rest in prompts:
             continue
         problems.append(f"key {name} belongs to nothing")
     return problems

@@ -41,9 +41,9 @@ FLOORS = {
 }
 
 RECORDS = {"runners", "fire", "prompt", "views", "errors"}
-REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", "scheduler.py", "hosting.py"}
+REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", "scheduler/scheduler.py", "hosting.py"}
 """They take the caller's client and hand it to the store."""
-TIMELESS = ["engine", "scheduler.py", "hosting.py", "claims.py", "upcoming.py", "schedule"]
+TIMELESS = ["engine", "scheduler", "hosting.py", "claims.py", "upcoming.py", "schedule"]
 """Here time and chance come from the injected clock, or as arguments."""
 CLOCKS = {"time", "random", "secrets"}
 ASYNCIO_OF_THE_CLOCK = {"sleep", "wait_for"}

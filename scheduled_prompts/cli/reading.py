@@ -42,7 +42,7 @@ async def list_prompts(choices: Choices, filters: Mapping[str, str | None], *, l
 async def show(choices: Choices, prompt_id: str) -> None:
     async with open_scheduler(chosen_settings(choices)) as scheduler:
         prompt = await scheduler.get(prompt_id)
-        missed = await scheduler.store.missed(prompt.id)
+        missed = [span for span in await scheduler.spans(prompt.id) if span.kind == "missed"]
         waits = prompt_view(prompt)["next_at"] is not None
         upcoming = scheduler.upcoming(prompt) if waits else []
         last = {} if choices.as_json else await _last_fires(scheduler, [prompt])

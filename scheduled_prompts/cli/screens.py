@@ -15,7 +15,7 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Preview, Scheduled
-from scheduled_prompts.store.records import Cancelled, MissedSpan
+from scheduled_prompts.store.records import Cancelled, Span
 from scheduled_prompts.upcoming import Occurrence
 
 LONGEST_TITLE = 60
@@ -39,7 +39,7 @@ def scheduled(answer: Scheduled, now: int) -> str:
 def whole_prompt(
     prompt: ScheduledPrompt,
     upcoming: Sequence[Occurrence],
-    missed: Sequence[MissedSpan],
+    missed: Sequence[Span],
     last: Fire | None,
     now: int,
 ) -> str:
@@ -133,8 +133,9 @@ def _end(fire: Fire) -> str:
     return f"{status} ({why(fire)})" if why(fire) else status
 
 
-def _span(span: MissedSpan, zone_name: str) -> str:
-    return f"{absolute(span.start, zone_name)} until {absolute(span.end, zone_name)} ({span.reason.replace('_', ' ')})"
+def _span(span: Span, zone_name: str) -> str:
+    why = (span.reason or span.kind).replace("_", " ")
+    return f"{absolute(span.start, zone_name)} until {absolute(span.end, zone_name)} ({why})"
 
 
 def _retries(prompt: ScheduledPrompt) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.engine.due import CLAIMABLE, claim_of
+from scheduled_prompts.engine.due import claim_of
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
 from scheduled_prompts.prompt import ScheduledPrompt
@@ -18,6 +18,7 @@ from scheduled_prompts.store.records import ClaimItem, ReadPrompt, Serves, Unrea
 log = structlog.get_logger()
 
 BATCH = 500
+BROKEN = "broken: "
 PASS_OVER_MS = 10_000
 PASSED_OVER = 10_000
 
@@ -52,6 +53,7 @@ class Claimer:
         self._passed_over: dict[str, int] = {}
         self._passed_over_most = PASSED_OVER
         self._in_progress: set[str] = set()
+        self._again: dict[str, int] = {}
         self._known_unserved: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self.won = 0
@@ -60,7 +62,10 @@ class Claimer:
 
     def want(self, prompt_id: str, due: int) -> None:
         """Claim it soon. Not before a prompt that cannot be claimed here was left alone for a while."""
-        if prompt_id in self._in_progress or self._passed_over.get(prompt_id, 0) > self._clock.now():
+        if self._passed_over.get(prompt_id, 0) > self._clock.now():
+            return
+        if prompt_id in self._in_progress:
+            self._again[prompt_id] = due  # it may have changed since it was read
             return
         self._wanted[prompt_id] = due
         self._wake.set()
@@ -107,6 +112,7 @@ class Claimer:
             raise
         finally:
             self._in_progress.difference_update(batch)
+            self._wanted.update({i: self._again.pop(i) for i in batch if i in self._again})
         return len(batch)
 
     def _next_batch(self) -> dict[str, int]:
@@ -119,7 +125,7 @@ class Claimer:
 
     async def _claim(self, prompts: Mapping[str, ReadPrompt]) -> None:
         now = self._clock.now()
-        decided = {prompt_id: self._decide(prompt_id, prompt, now) for prompt_id, prompt in prompts.items()}
+        decided = {prompt_id: await self._decide(prompt_id, prompt, now) for prompt_id, prompt in prompts.items()}
         items = [item for item in decided.values() if item is not None]
         if not items:
             return
@@ -130,19 +136,24 @@ class Claimer:
                 won += 1
                 if not item["announce"]:
                     self._arm_next(item["id"], item["next_at"])
+            elif answer.startswith(BROKEN):
+                prompt = prompts[item["id"]]
+                assert isinstance(prompt, ScheduledPrompt)
+                await self._set_aside(prompt, answer.removeprefix(BROKEN), now)
         self.won += won
         self.lost += len(answers) - won
         if won:
             self._claimed(won)
 
-    def _decide(self, prompt_id: str, prompt: ReadPrompt, now: int) -> ClaimItem | None:
+    async def _decide(self, prompt_id: str, prompt: ReadPrompt, now: int) -> ClaimItem | None:
         if prompt is None:
             self._pass_over(prompt_id, now)
             return None
         if isinstance(prompt, Unreadable):
-            if not prompt.newer:
-                log.error("prompt_unreadable", prompt=prompt_id, error=prompt.error)
-            self._pass_over(prompt_id, now)
+            if prompt.newer:  # nothing is wrong with it: a newer daemon fires it
+                self._pass_over(prompt_id, now)
+            else:
+                await self._set_aside(prompt, prompt.error, now)
             return None
         if not self._serves.includes(prompt.platform, prompt.runner):
             self._say_if_unserved(prompt)
@@ -151,17 +162,22 @@ class Claimer:
         try:
             item = claim_of(prompt, now, now + LONGEST_LEAD_MS)
         except Exception as error:  # one prompt that cannot be computed stops no other
-            log.error("prompt_not_computable", prompt=prompt_id, error=f"{type(error).__name__}: {error}")
-            self._pass_over(prompt_id, now)
+            await self._set_aside(prompt, f"what is next cannot be computed: {type(error).__name__}: {error}", now)
             return None
         if item is None:
-            if prompt.next_at is not None and prompt.status in CLAIMABLE:
+            if prompt.next_at is not None and prompt.status.is_armed:
                 self._arm_next(prompt_id, str(prompt.next_at))  # it was moved to later
             else:
                 self._pass_over(prompt_id, now)
             return None
         item["announce"] = self._membership.rank(prompt_id, prompt.platform) > 0
         return item
+
+    async def _set_aside(self, prompt: ScheduledPrompt | Unreadable, error: str, now: int) -> None:
+        """A broken record leaves the due index, with its error, until somebody repairs or cancels it."""
+        self._pass_over(prompt.id, now)
+        if await self._store.quarantine(prompt, error):
+            log.error("prompt_quarantined", prompt=prompt.id, error=error, hint="`doctor` tells more; `edit` repairs")
 
     def _say_if_unserved(self, prompt: ScheduledPrompt) -> None:
         """Once for each runner and platform: what is due stays due."""

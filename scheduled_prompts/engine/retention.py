@@ -49,9 +49,7 @@ async def _pages(store: Store, status: PromptStatus) -> list[list[str]]:
     """All ids of a status, before any is deleted: what is deleted would move the pages."""
     pages: list[list[str]] = []
     while True:
-        rows = await store.ids_by_creation(
-            index=("status", status), offset=len(pages) * PAGE, count=PAGE, oldest_first=True
-        )
+        rows = await store.oldest_ids(status, len(pages) * PAGE, PAGE)
         if rows:
             pages.append([prompt_id for prompt_id, _ in rows])
         if len(rows) < PAGE:

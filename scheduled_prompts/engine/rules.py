@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from scheduled_prompts.engine.due import CLAIMABLE
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import rules_version
 from scheduled_prompts.store import Store
 from scheduled_prompts.upcoming import next_occurrence
@@ -23,11 +22,11 @@ async def apply_new_rules(store: Store) -> int:
     if stored == current:
         return 0
     moved = 0
-    for status in CLAIMABLE:
+    for status in PromptStatus:
+        if not status.is_armed:
+            continue
         offset = 0
-        while rows := await store.ids_by_creation(
-            index=("status", status), offset=offset, count=PAGE, oldest_first=True
-        ):
+        while rows := await store.oldest_ids(status, offset, PAGE):
             for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
                 if isinstance(prompt, ScheduledPrompt) and await _retime(store, prompt):
                     moved += 1

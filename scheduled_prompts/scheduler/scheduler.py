@@ -2,70 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from scheduled_prompts import ids
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
+from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import (
-    Cron,
-    Interval,
-    Once,
-    RandomWindow,
-    Schedule,
-    system_timezone,
-    zone,
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
+from scheduled_prompts.schedule import Once, system_timezone, zone
+from scheduled_prompts.scheduler import changing, finding, serving
+from scheduled_prompts.scheduler.answers import (
+    Edited,
+    FirePage,
+    Paused,
+    Preview,
+    PromptPage,
+    Resumed,
+    Scheduled,
+    Skipped,
 )
+from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import Cancelled, DaemonInfo, Unreadable
-from scheduled_prompts.upcoming import Occurrence, occurrences
+from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span
+from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 
-When = str | Once | Schedule | datetime
 UPCOMING = 5
 MOST_UPCOMING = 1000
-MOST_LISTED = 1000
-MATCHES_SHOWN = 5
-
-
-Rows = list[tuple[str, int]]
-
-
-class Scheduled(NamedTuple):
-    """The answer to `schedule`. `created` is False where a living prompt has the same key; then `differs` names what is
-    not as it was asked for now."""
-
-    created: bool
-    prompt: ScheduledPrompt
-    upcoming: list[Occurrence]
-    differs: list[str]
-
 
 Occurrences = list[Occurrence]
-
-
-class Preview(NamedTuple):
-    schedule: Schedule
-    timezone: str
-    upcoming: list[Occurrence]
-
-
-class PromptPage(NamedTuple):
-    items: list[ScheduledPrompt]
-    cursor: str | None
-
-
-class FirePage(NamedTuple):
-    items: list[Fire]
-    cursor: str | None
 
 
 class Scheduler:
@@ -118,8 +87,8 @@ class Scheduler:
         """
         now = self.clock.now()
         zone_name = zone(timezone or self.timezone).key
-        schedule = _to_schedule(when, now, zone_name)
-        defined = _validated({**definition, "text": text, "schedule": schedule, "timezone": zone_name})
+        schedule = to_schedule(when, now, zone_name)
+        defined = validated({**definition, "text": text, "schedule": schedule, "timezone": zone_name})
         prompt_id = ids.new_prompt_id(now, self.clock.random)
         coming = occurrences(defined.schedule, now, UPCOMING, zone_name, defined.jitter_ms, prompt_id)
         if not coming:
@@ -137,56 +106,19 @@ class Scheduler:
         if holder is None:
             return Scheduled(True, prompt, coming, [])
         existing = await self.get(holder)
-        return Scheduled(False, existing, self.upcoming(existing), _differences(existing, prompt))
+        wanted = prompt.model_copy(update={"schedule": kept_where_same(prompt.schedule, existing.schedule)})
+        return Scheduled(False, existing, self.upcoming(existing), changed_fields(existing, wanted))
 
     async def get(self, id_or_part: str) -> ScheduledPrompt:
         """A prompt by its id, or by any unambiguous beginning or end of it.
 
         Raises NotFound; InvalidInput where several match; StoreUnusable where the record cannot be read.
         """
-        prompt_id = await self.resolve(id_or_part)
-        found = (await self.store.read_prompts([prompt_id]))[0]
-        if found is None:
-            raise NotFound(f"there is no prompt {id_or_part!r}", hint="`list` shows the prompts there are")
-        if isinstance(found, Unreadable):
-            raise StoreUnusable(f"prompt {prompt_id} cannot be read: {found.error}")
-        return found
+        return await changing.read_whole(self.store, await self.resolve(id_or_part))
 
     async def resolve(self, id_or_part: str) -> str:
         """The full id. Raises NotFound, or InvalidInput where several match."""
-        part = id_or_part.strip().upper()
-        if not ids.could_be_part_of_an_id(part):
-            raise NotFound(
-                f"{id_or_part!r} is not an id, nor a part of one", hint="`list` shows the ids there are; names are none"
-            )
-        if len(part) == ids.ID_LENGTH:
-            return part
-        matches = await self._with_prefix(part) + await self._with_suffix(part)
-        unique = sorted(set(matches))
-        if not unique:
-            raise NotFound(f"there is no prompt {id_or_part!r}", hint="`list` shows the prompts there are")
-        if len(unique) > 1:
-            shown = ", ".join(unique[:MATCHES_SHOWN]) + (", …" if len(unique) > MATCHES_SHOWN else "")
-            raise InvalidInput(f"{id_or_part!r} could be {len(unique)} prompts: {shown}", hint="give more of the id")
-        return unique[0]
-
-    async def _with_prefix(self, part: str) -> list[str]:
-        oldest, newest = ids.first_instant(part), ids.last_instant(part)
-        return await self._matching(oldest, newest, lambda prompt_id: prompt_id.startswith(part))
-
-    async def _with_suffix(self, part: str) -> list[str]:
-        """The end of an id, or the beginning of that end which people are shown."""
-        return await self._matching("-inf", "+inf", lambda i: i.endswith(part) or ids.short(i).startswith(part))
-
-    async def _matching(self, oldest: int | str, newest: int | str, matches: Any) -> list[str]:
-        found: list[str] = []
-        offset, page = 0, 5_000
-        while True:
-            rows = await self.store.ids_by_creation(oldest=oldest, newest=newest, offset=offset, count=page)
-            found += [prompt_id for prompt_id, _ in rows if matches(prompt_id)]
-            if len(rows) < page or len(found) > MATCHES_SHOWN:
-                return found
-            offset += page
+        return await finding.full_id(self.store, id_or_part)
 
     async def list(
         self,
@@ -202,89 +134,127 @@ class Scheduler:
 
         Raises InvalidInput for an unknown status, a limit out of 1–1,000, or a cursor that is none.
         """
-        if status is not None and status not in set(PromptStatus):
-            raise InvalidInput(f"there is no status {status!r}", hint="one of: " + ", ".join(PromptStatus))
-        _check_limit(limit)
         wanted = {"owner": owner, "agent": agent, "status": status, "platform": platform}
         filters = {field: value for field, value in wanted.items() if value is not None}
-        index = next(iter(filters.items()), None)
-        found: list[ScheduledPrompt] = []
-        position = _read_cursor(cursor)
-        while len(found) < limit:
-            rows = await self._ids_after(position, index, limit)
-            if not rows:
-                return PromptPage(found, None)
-            for (prompt_id, created), prompt in zip(
-                rows, await self.store.read_prompts([row[0] for row in rows]), strict=True
-            ):
-                position = (created, prompt_id)
-                if isinstance(prompt, ScheduledPrompt) and all(getattr(prompt, f) == v for f, v in filters.items()):
-                    found.append(prompt)
-                    if len(found) == limit:
-                        break
-        assert position is not None
-        more = await self._ids_after(position, index, 1)
-        return PromptPage(found, f"{position[0]}.{position[1]}" if more else None)
+        return await finding.page_of_prompts(self.store, filters, limit, cursor)
 
-    async def _ids_after(self, position: tuple[int, str] | None, index: tuple[str, str] | None, count: int) -> Rows:
-        """Ids in order of creation, newest first, behind `position`."""
-        offset = 0
-        while True:
-            newest = position[0] if position else "+inf"
-            rows = await self.store.ids_by_creation(index=index, newest=newest, offset=offset, count=count)
-            behind = [row for row in rows if position is None or (row[1], row[0]) < position]
-            if behind or not rows:
-                return behind
-            offset += len(rows)
+    # Changing
+
+    async def edit(
+        self,
+        id_or_part: str,
+        *,
+        version: int | None = None,
+        force: bool = False,
+        when: When | None = None,
+        **changes: Any,
+    ) -> Edited:
+        """Give a prompt another text, time, runner, … (the fields of `Definition`; None: the default again).
+
+        Only with the `version` it was made on, or with `force`. What is next stays as it is, unless the schedule, its
+        zone or its jitter changed; then the new schedule counts from now on, and an executed prompt lives again. Fires
+        that were claimed already run what they were claimed with.
+
+        Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput.
+        """
+        return await changing.edit(self.store, await self.resolve(id_or_part), version, force, when, changes)
+
+    async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
+        """A prompt fires no more until it is resumed; what has started goes on.
+
+        Raises NotFound; Conflict where it is not scheduled or active; VersionConflict where it is not at `version`.
+        """
+        return await changing.pause(self.store, await self.resolve(id_or_part), note, version)
+
+    async def resume(self, id_or_part: str) -> Resumed:
+        """A paused prompt fires again, from its next occurrence on: what passed meanwhile is accounted for, not fired.
+        Raises NotFound; Conflict where it is not paused, or nothing is left to come."""
+        return await changing.resume(self.store, await self.resolve(id_or_part))
+
+    async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
+        """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms
+        UTC). Raises NotFound; InvalidInput where there is no such occurrence; Conflict where it is too late."""
+        return await changing.skip(self.store, await self.resolve(id_or_part), "skip", occurrence)
+
+    async def unskip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
+        """An occurrence that was to be skipped will fire after all. Raises as `skip` does."""
+        return await changing.skip(self.store, await self.resolve(id_or_part), "unskip", occurrence)
 
     async def cancel(self, id_or_part: str) -> Cancelled:
         """A prompt fires no more; what waits ends, what runs is asked to stop.
 
         Raises NotFound; Conflict where it has ended already.
         """
-        prompt = await self.get(id_or_part)
-        answer = await self.store.cancel(prompt)
+        prompt_id = await self.resolve(id_or_part)
+        answer = await self.store.cancel(prompt_id)
         if isinstance(answer, Cancelled):
             return answer
-        if answer == "gone":
-            raise NotFound(f"there is no prompt {id_or_part!r}")
-        raise Conflict(f"prompt {ids.short(prompt.id)} is {answer} already: there is nothing left to cancel")
+        if answer.status == "gone":
+            finding.no_such_prompt(id_or_part)
+        raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status} already: there is nothing left to cancel")
+
+    # Fires
 
     async def run_now(self, id_or_part: str) -> Fire:
         """One fire beside the schedule, which stays as it is. Raises NotFound; Conflict for a cancelled prompt."""
-        prompt = await self.get(id_or_part)
+        return await self._fire_now(await self.get(id_or_part))
+
+    async def rerun(self, reference: str) -> Fire:
+        """Run once more what a fire that has ended ran, by the prompt's present definition. Raises NotFound; Conflict
+        where it has not ended, or the prompt is cancelled."""
+        fire = await self.fire(reference)
+        if not fire.status.has_ended:
+            raise Conflict(f"fire {fire.id} is {fire.status}", hint="`fire cancel` stops it")
+        return await self._fire_now(await self.get(fire.prompt_id), rerun_of=fire.id)
+
+    async def _fire_now(self, prompt: ScheduledPrompt, rerun_of: str = "") -> Fire:
         now = self.clock.now()
         fire_id = ids.manual_fire_id(prompt.id, now, self.clock.random)
-        [answer] = await self.store.claim([manual_claim(prompt, fire_id, now)])
+        if prompt.status is PromptStatus.QUARANTINED:
+            raise Conflict(f"prompt {ids.short(prompt.id)} is quarantined", hint="`doctor` says why, `edit` repairs it")
+        [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
         if answer == "gone":
-            raise NotFound(f"there is no prompt {id_or_part!r}")
+            finding.no_such_prompt(prompt.id)
         if answer != "claimed":
             raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
         return await self.fire(fire_id)
 
-    async def fire(self, fire_id: str) -> Fire:
-        """One fire by its full id. Raises NotFound."""
+    async def fire(self, reference: str, *, with_prompt: bool = False) -> Fire:
+        """One fire, by its id, by `<prompt>@<nominal time>`, or by a prompt's id: that one's last. `with_prompt`: with
+        the definition that it ran. Raises NotFound; InvalidInput where several match."""
+        fire_id = await finding.full_fire_id(self.store, reference)
         found = (await self.store.read_fires([fire_id]))[0]
         if not isinstance(found, Fire):
-            raise NotFound(f"there is no fire {fire_id!r}", hint="`history` shows the fires of a prompt")
-        return found
+            raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)
+        return found if not with_prompt else found.model_copy(update={"prompt": await self._definition_of(found)})
+
+    async def _definition_of(self, fire: Fire) -> Definition:
+        earlier = await self.store.documents(fire.prompt_id)
+        ran = min((version for version in earlier if version >= fire.version), default=None)
+        return await self.get(fire.prompt_id) if ran is None else read_definition(earlier[ran])
+
+    async def cancel_fire(self, reference: str) -> Fire:
+        """A fire that waits ends; one that runs is asked to stop. Returns it as it is then. Raises NotFound; Conflict
+        where it has ended."""
+        fire_id = await finding.full_fire_id(self.store, reference)
+        answer = await self.store.cancel_fire(fire_id)
+        if isinstance(answer, Refused):
+            if answer.status == "gone":
+                raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)
+            raise Conflict(f"fire {fire_id} is {answer.status} already")
+        return await self.fire(fire_id)
 
     async def history(self, id_or_part: str, *, limit: int = 50, cursor: str | None = None) -> FirePage:
         """The fires of a prompt, latest nominal time first. Raises NotFound, InvalidInput."""
-        _check_limit(limit)
-        prompt_id = (await self.get(id_or_part)).id
-        position = _read_cursor(cursor)
-        rows: Rows = []
-        offset = 0
-        while len(rows) <= limit:
-            page = await self.store.history_page(prompt_id, position[0] if position else "+inf", offset, limit + 1)
-            rows += [row for row in page if position is None or (row[1], row[0]) < position]
-            offset += len(page)
-            if len(page) <= limit:
-                break
-        fires = await self.store.read_fires([fire_id for fire_id, _ in rows[:limit]])
-        last = rows[limit - 1] if len(rows) > limit else None
-        return FirePage([fire for fire in fires if isinstance(fire, Fire)], f"{last[1]}.{last[0]}" if last else None)
+        return await finding.page_of_fires(self.store, await self.resolve(id_or_part), limit, cursor)
+
+    async def spans(self, id_or_part: str) -> Sequence[Span]:
+        """What a prompt's history does not tell: when it was paused or edited, and which occurrences were missed."""
+        return await self.store.spans(await self.resolve(id_or_part))
+
+    async def quarantined(self) -> Sequence[Quarantined]:
+        """Records that were set aside because they cannot be read or computed, latest first."""
+        return await self.store.quarantined()
 
     def preview(
         self,
@@ -301,94 +271,19 @@ class Scheduler:
             raise InvalidInput(f"count={count} is out of range", hint=f"1 to {MOST_UPCOMING}")
         now = self.clock.now() if start is None else start
         zone_name = zone(timezone or self.timezone).key
-        schedule = _to_schedule(when, now, zone_name)
+        schedule = to_schedule(when, now, zone_name)
         return Preview(
             schedule, zone_name, occurrences(schedule, now, count, zone_name, round(jitter * 1000), "preview")
         )
 
     def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Occurrences:
         """What a prompt will do next."""
-        if prompt.next_nominal is None or prompt.next_at is None:
-            return []
-        rest = occurrences(
-            prompt.schedule, prompt.next_nominal, count - 1, prompt.timezone, prompt.jitter_ms, prompt.id
-        )
-        return [Occurrence(prompt.next_nominal, prompt.next_at), *rest]
+        return coming(prompt, count)
 
     async def daemons(self) -> Sequence[DaemonInfo]:
         """The daemons that live."""
-        return read_daemons(await self.store.heartbeat("", ""))
+        return await serving.daemons(self.store)
 
     async def why_unserved(self, prompt: Definition) -> str | None:
         """Why no live daemon would fire this prompt; None where one would."""
-        alive = await self.daemons()
-        if not alive:
-            return f"no daemon is running on {self.store.description}"
-        if any(daemon.serves.includes(prompt.platform, prompt.runner) for daemon in alive):
-            return None
-        if not any(prompt.runner in daemon.runners for daemon in alive):
-            known = sorted({runner for daemon in alive for runner in daemon.runners})
-            return f"no running daemon has a runner {prompt.runner!r} (there are: {', '.join(known)})"
-        return f"no running daemon serves runner {prompt.runner!r} on platform {prompt.platform!r}"
-
-
-def read_daemons(heartbeats: Iterable[tuple[str, str]]) -> list[DaemonInfo]:
-    """What daemons say of themselves, from (id, info). One that this release cannot read is left out."""
-    found: list[DaemonInfo] = []
-    for _, info in heartbeats:
-        with suppress(ValidationError):
-            found.append(DaemonInfo.model_validate_json(info))
-    return found
-
-
-def _to_schedule(when: When, now: int, timezone: str) -> Schedule:
-    if isinstance(when, str):
-        from scheduled_prompts.schedule import parse_when  # who only reads does not load the grammar
-
-        return parse_when(when, now=now, timezone=timezone)
-    if isinstance(when, datetime):
-        try:
-            return Once(wall=when) if when.tzinfo is None else Once(at=round(when.timestamp() * 1000))
-        except ValidationError as error:
-            raise InvalidSchedule(f"{when.isoformat()} is out of range", hint="the years 1901 to 9988") from error
-    if not isinstance(when, Once | Cron | Interval | RandomWindow):
-        raise InvalidInput(f"{when!r} says no time", hint="a text, Once, Cron, Interval, RandomWindow, or a datetime")
-    return when
-
-
-def _validated(fields: Mapping[str, Any]) -> Definition:
-    try:
-        return Definition.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidInput("; ".join(_problem(problem) for problem in error.errors(include_url=False))) from error
-
-
-def _problem(problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"a prompt has no {field!r}"
-    if problem["type"] == "string_pattern_mismatch":
-        return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
-    if problem["type"] == "string_too_short":
-        return f"{field}: it may not be empty"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
-    value = repr(problem["input"])
-    return f"{field}: {message}" + (f" (it is {value})" if len(value) <= 80 else "")
-
-
-def _differences(existing: ScheduledPrompt, wanted: ScheduledPrompt) -> list[str]:
-    return [name for name in Definition.model_fields if getattr(existing, name) != getattr(wanted, name)]
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MOST_LISTED:
-        raise InvalidInput(f"limit={limit} is out of range", hint=f"1 to {MOST_LISTED}")
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    score, dot, member = cursor.partition(".")
-    if not dot or not score.isdecimal():
-        raise InvalidInput(f"{cursor!r} is not a cursor", hint="pass on the `cursor` of the page before")
-    return int(score), member
+        return await serving.why_unserved(self.store, prompt)

@@ -14,10 +14,15 @@ def pairs(flat: list[str]) -> dict[str, str]:
 def prompt_from(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt | Unreadable | None:
     if not stored:
         return None
+    if "unreadable" in stored and "doc" not in stored:
+        return Unreadable(prompt_id, stored["unreadable"], newer=False)
     try:
         return read_prompt(prompt_id, stored)
     except Exception as error:
-        return unreadable(prompt_id, error)
+        found = unreadable(prompt_id, error)
+        return found._replace(
+            status=stored.get("status", ""), version=stored.get("version", ""), seq=stored.get("seq", "")
+        )
 
 
 def fire_from(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:

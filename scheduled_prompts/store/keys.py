@@ -23,16 +23,16 @@ class Keys:
         return self.prefix + "meta"
 
     @property
-    def prompts(self) -> str:
-        return self.prefix + "prompts"
-
-    @property
     def platforms(self) -> str:
         return self.prefix + "platforms"
 
     @property
     def events(self) -> str:
         return self.prefix + "events"
+
+    @property
+    def quarantine(self) -> str:
+        return self.prefix + "quarantine"
 
     @property
     def changes(self) -> str:
@@ -62,3 +62,9 @@ class Keys:
 
     def spans(self, prompt_id: str) -> str:
         return f"{self.prefix}spans:{prompt_id}"
+
+    def version(self, prompt_id: str) -> str:
+        return f"{self.prefix}version:{prompt_id}"
+
+    def ended(self, window: int) -> str:
+        return f"{self.prefix}ended:{window}"

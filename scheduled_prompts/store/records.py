@@ -25,12 +25,34 @@ class ClaimItem(TypedDict):
     runner: str
     priority: str
     on_crash: str
+    skip: str
+    """Why it is not to run; else ''."""
     next_nominal: str
     next_at: str
     next_status: str
     missed_from: str
     missed_until: str
+    skips: str
     announce: bool
+    rerun_of: str
+
+
+class EditItem(TypedDict):
+    """A new definition for a prompt. `version` is that of the prompt as it was read; `before` what its indexes say."""
+
+    id: str
+    version: str
+    doc: str
+    owner: str
+    key: str
+    platform: str
+    agent: str
+    before: dict[str, str]
+    changed: list[str]
+    status: str
+    next_nominal: str
+    next_at: str
+    created_at: str
 
 
 class SettleItem(TypedDict):
@@ -61,6 +83,10 @@ class Unreadable(NamedTuple):
     error: str
     newer: bool
     """Written by a newer release: nothing is wrong with it."""
+    status: str = ""
+    version: str = ""
+    seq: str = ""
+    """These three as they are stored, '' where they cannot be read."""
 
 
 ReadPrompt = ScheduledPrompt | Unreadable | None
@@ -97,12 +123,38 @@ class Cancelled(NamedTuple):
     asked_to_stop: int
 
 
-class MissedSpan(NamedTuple):
-    """Occurrences from `start` up to, not including, `end` (ms UTC) that did not fire."""
+class Refused(NamedTuple):
+    """A transition that was not made: where the prompt (or fire) stands instead. `gone` where it does not exist."""
 
-    start: int
-    end: int
-    reason: str
+    status: str
+    version: str = ""
+
+
+class Span(NamedTuple):
+    """What the account tells beyond fires. Instants are ms UTC.
+
+    `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `paused`: those that a pause
+    kept from firing, and `since` when it lasted; `edited`: from `start` on another schedule counts, which begins with
+    `end` (None where the schedule stayed).
+    """
+
+    kind: Literal["missed", "paused", "edited"]
+    at: int
+    start: int | None = None
+    end: int | None = None
+    since: int | None = None
+    reason: str | None = None
+    note: str | None = None
+    changed: tuple[str, ...] = ()
+
+
+class Quarantined(NamedTuple):
+    """A record that was set aside: why, when (ms UTC), and which status it had."""
+
+    id: str
+    error: str
+    at: int
+    was: str
 
 
 class Purged(NamedTuple):

@@ -35,15 +35,25 @@ class Script:
 
 
 SAVE = Script("save", "op now mode prompt")
+EDIT = Script("edit", "op now edit")
+PAUSE = Script("pause", "op now id version reason note")
+RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips")
+SKIP = Script("skip", "op now mode id version nominal skips")
+CANCEL = Script("cancel", "op now id")
+QUARANTINE = Script("quarantine", "op now id status version seq error")
 CLAIM = Script("claim", "op now items")
 TAKE = Script("take", "op now limit lease daemon serves")
 EXTEND = Script("extend", "op now lease items")
 SETTLE = Script("settle", "op now keep items")
 REAP = Script("reap", "op now limit leases max_crashes")
-CANCEL = Script("cancel", "op now id platform")
+CANCEL_FIRE = Script("cancel_fire", "op now fire")
 PURGE = Script("purge", "op now before items")
 LOOK = Script("look", "op now page overdue serves")
 READ = Script("read", "op now kind ids")
 HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 
-ALL = (SAVE, CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL, PURGE, LOOK, READ, HEARTBEAT)
+ALL = (
+    SAVE, EDIT, PAUSE, RESUME, SKIP, CANCEL, QUARANTINE,
+    CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL_FIRE,
+    PURGE, LOOK, READ, HEARTBEAT,
+)  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from scheduled_prompts.engine.due import claim_of
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, next_after
-from scheduled_prompts.store.records import ClaimItem, MissedSpan
+from scheduled_prompts.store.records import ClaimItem, Span
 from scheduled_prompts.upcoming import due_at, next_occurrence
 from tests.conftest import Lab
 from tests.engine.scenes import CALM, scene
@@ -178,7 +178,8 @@ async def test_occurrences_missed_while_no_daemon_was_there_are_one_range_and_th
         await lab.daemon(at.store, at.runner, **CALM)
         await at.sleep(5)
         assert [fire.nominal - start for fire in at.runner.fires] == [600_000]
-        assert await at.store.missed(prompt) == [MissedSpan(start + 60_000, start + 600_000, "late")]
+        [span] = await at.store.spans(prompt)
+        assert (span.kind, span.start, span.end, span.reason) == ("missed", start + 60_000, start + 600_000, "late")
         await at.sleep(60)
         assert [fire.nominal - start for fire in at.runner.fires] == [600_000, 660_000]
         assert at.runner.fires[1].lateness_ms is None or at.runner.fires[1].lateness_ms == 0

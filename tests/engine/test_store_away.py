@@ -54,7 +54,7 @@ async def test_what_fell_due_meanwhile_fires_when_the_store_is_back(lab: Lab) ->
         await at.sleep(4)
         assert (await at.fire(once)).status == "succeeded"
         assert len(await at.fires(every)) == 1
-        [missed] = await at.store.missed(every)
+        [missed] = await at.store.spans(every)
         assert (missed.end - missed.start, missed.reason) == (30_000, "late")
 
 

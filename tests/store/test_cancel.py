@@ -8,7 +8,7 @@ import pytest
 
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import Cancelled
+from scheduled_prompts.store.records import Cancelled, Refused
 from tests.conftest import Lab
 from tests.store.steps import (
     claim_for,
@@ -48,7 +48,7 @@ async def test_a_cancelled_prompt_is_due_no_more_and_listed_as_cancelled(lab: La
         store = await lab.store()
         prompt = await saved(store)
         await store.clock.sleep(5)
-        assert await store.cancel(prompt) == Cancelled("active", 0, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 0, 0)
         after = await read(store, prompt)
         assert (after.status, after.next_nominal, after.next_at) == ("cancelled", None, None)
         assert (after.version, after.seq) == (2, 1)
@@ -62,7 +62,7 @@ async def test_waiting_fires_end_in_the_same_script_and_running_ones_are_asked_t
     async with lab:
         store = await lab.store()
         prompt, (ended, retries, runs, waits) = await one_of_each(store)
-        assert await store.cancel(prompt) == Cancelled("active", 2, 1)
+        assert await store.cancel(prompt.id) == Cancelled("active", 2, 1)
         for fire in (retries, waits):
             cancelled = await read_fire(store, fire)
             assert (cancelled.status, cancelled.reason) == ("cancelled", "prompt_cancelled")
@@ -79,7 +79,7 @@ async def test_the_fires_of_other_prompts_are_left_alone(lab: Lab) -> None:
         mine, other = await saved(store), await saved(store)
         await claimed(store, mine)
         kept = await claimed(store, other)
-        await store.cancel(mine)
+        await store.cancel(mine.id)
         assert (await taken(store)).fire.id == kept
 
 
@@ -88,7 +88,7 @@ async def test_a_waiting_fire_is_taken_out_of_its_own_queue(lab: Lab) -> None:
         store = await lab.store()
         prompt = await saved(store, platform="chat", runner="echo")
         await claimed(store, prompt)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         assert "ready:chat/echo" not in set(lab.keys())
 
 
@@ -97,7 +97,7 @@ async def test_an_executed_prompt_with_a_live_fire_can_be_cancelled(lab: Lab) ->
         store = await lab.store()
         prompt = await saved(store, once=True)
         await claimed(store, prompt)
-        assert await store.cancel(prompt) == Cancelled("executed", 1, 0)
+        assert await store.cancel(prompt.id) == Cancelled("executed", 1, 0)
         assert (await read(store, prompt)).status == "cancelled"
 
 
@@ -108,7 +108,7 @@ async def test_an_executed_prompt_without_live_fires_has_nothing_to_cancel(lab: 
         await claimed(store, prompt)
         await settled(store, await taken(store))
         before = lab.keys()
-        assert await store.cancel(prompt) == "executed"
+        assert await store.cancel(prompt.id) == Refused("executed")
         assert lab.keys() == before
 
 
@@ -116,9 +116,9 @@ async def test_a_second_cancellation_answers_that_it_is_cancelled_and_changes_no
     async with lab:
         store = await lab.store()
         prompt, _ = await one_of_each(store)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         before = lab.keys()
-        assert await store.cancel(await read(store, prompt)) == "cancelled"
+        assert await store.cancel(prompt.id) == Refused("cancelled")
         assert lab.keys() == before
 
 
@@ -126,7 +126,7 @@ async def test_a_prompt_that_is_gone_is_answered_as_gone_and_nothing_is_written(
     async with lab:
         store = await lab.store()
         before = lab.keys()
-        assert await store.cancel(new_prompt(store)) == "gone"
+        assert await store.cancel(new_prompt(store).id) == Refused("gone")
         assert lab.keys() == before
 
 
@@ -135,7 +135,7 @@ async def test_a_cancellation_by_a_stale_reading_cancels_what_is_there_now(lab: 
         store = await lab.store()
         prompt = await saved(store)
         fire = await claimed(store, prompt)
-        assert await store.cancel(prompt) == Cancelled("active", 1, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 1, 0)
         assert (await read_fire(store, fire)).status == "cancelled"
         assert "due:default" not in set(lab.keys())
 
@@ -145,7 +145,7 @@ async def test_nothing_that_was_on_its_way_brings_a_cancelled_prompt_back(lab: L
         store = await lab.store()
         prompt, (_, _, runs, _) = await one_of_each(store)
         claim, manual = claim_for(prompt), manual_for(store, prompt)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         assert await store.claim([claim, manual]) == ["lost", "lost"]
         assert not await store.retime(prompt, store.clock.now() + 1, store.clock.now() + 1)
         assert await crash(store) == [(runs, "cancelled")]
@@ -160,7 +160,7 @@ async def test_live_daemons_are_told_what_was_cancelled_and_what_is_to_stop(lab:
         listener = lab.inspector.pubsub(ignore_subscribe_messages=True)
         listener.subscribe(store.keys.changes)
         listener.get_message(timeout=0.05)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         heard = [json.loads(message["data"]) for _ in range(20) if (message := listener.get_message(timeout=0.01))]
         listener.close()
         assert heard == [{"type": "cancelled", "prompt": prompt.id}, {"type": "stop", "fire": runs}]
@@ -171,7 +171,7 @@ async def test_five_hundred_waiting_fires_end_at_once(lab: Lab) -> None:
         store = await lab.store()
         prompt = await saved(store)
         await store.claim([manual_for(store, prompt) for _ in range(500)])
-        assert await store.cancel(prompt) == Cancelled("active", 500, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 500, 0)
 
 
 @pytest.mark.unaccounted
@@ -181,7 +181,7 @@ async def test_a_live_entry_without_its_fire_is_dropped_and_makes_no_record(lab:
         prompt = await saved(store)
         fire = await claimed(store, prompt)
         lab.inspector.delete(store.keys.fire(fire))
-        assert await store.cancel(prompt) == Cancelled("active", 0, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 0, 0)
         keys = lab.keys()
         assert f"fire:{fire}" not in keys
         assert f"live:{prompt.id}" not in keys

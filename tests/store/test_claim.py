@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from scheduled_prompts.store.records import MissedSpan
+from scheduled_prompts.store.records import Span
 from tests.conftest import Lab
 from tests.store.steps import (
     HOUR,
@@ -100,7 +100,7 @@ async def test_a_cancelled_prompt_cannot_be_claimed_by_what_was_read_before(lab:
     async with lab:
         store = await lab.store()
         prompt = await saved(store)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         assert await store.claim([claim_for(prompt), manual_for(store, prompt)]) == ["lost", "lost"]
 
 
@@ -108,7 +108,7 @@ async def test_a_claim_of_a_prompt_that_is_gone_takes_it_out_of_the_due_index(la
     async with lab:
         store = await lab.store()
         prompt = await saved(store)
-        lab.inspector.delete(store.keys.prompt(prompt.id), store.keys.prompts, store.keys.by("platform", "default"))
+        lab.inspector.delete(store.keys.prompt(prompt.id), store.keys.by("platform", "default"))
         lab.inspector.delete(store.keys.by("status", "active"))
         assert await store.claim([claim_for(prompt), manual_for(store, prompt)]) == ["gone", "gone"]
         assert "due:default" not in set(lab.keys())
@@ -160,7 +160,8 @@ async def test_what_was_missed_before_the_occurrence_that_fires_is_one_span(lab:
         prompt = await saved(store)
         missed_from = (prompt.next_nominal or 0) - 5 * HOUR
         assert await store.claim([claim_for(prompt, missed_from=missed_from)]) == ["claimed"]
-        assert await store.missed(prompt.id) == [MissedSpan(missed_from, prompt.next_nominal or 0, "late")]
+        missed = Span("missed", store.clock.now(), missed_from, prompt.next_nominal, reason="late")
+        assert await store.spans(prompt.id) == [missed]
         assert "missed" in [fields["type"] for _, fields in lab.keys()["events"]]
 
 
@@ -170,7 +171,7 @@ async def test_a_lost_claim_records_no_missed_span(lab: Lab) -> None:
         prompt = await saved(store)
         await claimed(store, prompt)
         assert await store.claim([claim_for(prompt, missed_from=0)]) == ["lost"]
-        assert await store.missed(prompt.id) == []
+        assert await store.spans(prompt.id) == []
 
 
 async def test_each_item_of_a_batch_is_answered_for_itself(lab: Lab) -> None:
@@ -178,7 +179,7 @@ async def test_each_item_of_a_batch_is_answered_for_itself(lab: Lab) -> None:
         store = await lab.store()
         good, late, cancelled = await saved(store), await saved(store), await saved(store)
         await claimed(store, late)
-        await store.cancel(cancelled)
+        await store.cancel(cancelled.id)
         items = [claim_for(late), claim_for(good), claim_for(cancelled), manual_for(store, late)]
         assert await store.claim(items) == ["lost", "claimed", "lost", "claimed"]
 

@@ -34,7 +34,7 @@ async def test_every_script_refuses_a_clock_that_is_more_than_a_second_ahead(lab
             "extend": lambda: store.extend([("fire", "token", None)], lease_ms=LEASE),
             "settle": lambda: store.settle([], keep=1),
             "reap": lambda: store.reap(leases=True, max_crashes=3),
-            "cancel": lambda: store.cancel(prompt),
+            "cancel": lambda: store.cancel(prompt.id),
             "purge": lambda: store.purge([prompt], 1),
             "look": lambda: store.look(overdue=0, serves=EVERYTHING),
         }

@@ -103,7 +103,7 @@ async def test_who_extends_is_told_that_somebody_asked_for_a_stop_and_keeps_the_
         prompt = await saved(store)
         await store.claim([manual_for(store, prompt)])
         lease = await taken(store)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         await store.clock.sleep(1)
         assert await store.extend([(lease.fire.id, lease.token, None)], lease_ms=LEASE) == ["cancel"]
         assert lab.keys()["leases"] == [(lease.fire.id, float(store.clock.now() + LEASE))]

@@ -42,7 +42,9 @@ SPELLED = {
     "live_key('x')": KEYS.live("x"),
     "history_key('x')": KEYS.history("x"),
     "spans_key('x')": KEYS.spans("x"),
-    "prompts_key": KEYS.prompts,
+    "version_key('x')": KEYS.version("x"),
+    "ended_key(7)": KEYS.ended(7),
+    "quarantine_key": KEYS.quarantine,
     "platforms_key": KEYS.platforms,
     "events_key": KEYS.events,
     "P .. 'changes'": KEYS.changes,
@@ -100,7 +102,7 @@ async def test_every_script_touches_only_keys_and_channels_of_its_namespace(real
             await store.clock.sleep(120)
             assert len(await reap(store)) == 2
             await queued(store)
-            await store.cancel(prompt)
+            await store.cancel(prompt.id)
             assert (await store.purge([prompt, once], store.clock.now() + 1)).prompts == 2
             log = real_lab.inspector.execute_command("ACL", "LOG")
             assert not [entry for entry in log if user in str(entry)]
@@ -115,9 +117,9 @@ async def test_two_namespaces_on_one_server_do_not_see_each_other(lab: Lab) -> N
         before = lab.keys()
         lab.namespace += "2"
         other = await lab.store(seed=1)
-        assert await other.ids_by_creation() == []
+        assert await other.newest_ids(None, None, 10) == []
         await claimed(other, await saved(other))
-        assert (await other.cancel(await saved(other))) != "gone"
+        assert (await other.cancel((await saved(other)).id)) != "gone"
         lab.clear()
         lab.namespace = lab.namespace[:-1]
         assert lab.keys() == before

@@ -103,7 +103,7 @@ async def test_an_occurrence_is_claimed_once_and_its_claimer_hears_that_it_won(
         wire.next(cut)
         assert await wire.store.claim(items) == ["claimed", "claimed"]
         assert (await read(wire.store, prompt)).seq == 1
-        assert len(await wire.store.missed(prompt.id)) == 1
+        assert len(await wire.store.spans(prompt.id)) == 1
         assert len((await take(wire.store)).leases) == 2
 
 
@@ -172,7 +172,7 @@ async def test_a_prompt_is_cancelled_once_and_who_cancelled_it_hears_what_that_e
         await taken(wire.store)
         await wire.store.claim([manual_for(wire.store, prompt)])
         wire.next(cut)
-        assert await wire.store.cancel(prompt) == Cancelled("active", 1, 1)
+        assert await wire.store.cancel(prompt.id) == Cancelled("active", 1, 1)
         assert (await read(wire.store, prompt)).version == 2
 
 
@@ -293,7 +293,7 @@ async def test_scripts_that_the_server_forgot_are_sent_again(real_lab: RealLab) 
         assert await wire.store.claim([claim_for(prompt)]) == ["claimed"]
         real_lab.inspector.script_flush()
         wire.next(lose_the_reply, lose_the_reply)
-        assert isinstance(await wire.store.cancel(prompt), Cancelled)
+        assert isinstance(await wire.store.cancel(prompt.id), Cancelled)
         assert wire.events().count("cancelled") == 2  # the prompt's, and that of its fire
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.store.records import Cancelled, Lease, Serves
+from scheduled_prompts.store.records import Cancelled, Lease, Refused, Serves
 from scheduled_prompts.testing import VirtualTimeLoop
 from tests.accounting import check_accounts
 from tests.conftest import Lab
@@ -307,9 +307,9 @@ class StoreMachine(RuleBasedStateMachine):
     def cancel(self, pick: int) -> None:
         known = self.some_prompt(pick)
         live = self.model.live(known.read.id)
-        answer = self.run(self.store.cancel(known.read))
+        answer = self.run(self.store.cancel(known.read.id))
         if known.status == "cancelled" or (known.status == "executed" and not live):
-            assert answer == known.status
+            assert answer == Refused(known.status)
             return
         running = [fire for fire in live if fire.status == "running"]
         assert answer == Cancelled(known.status, len(live) - len(running), len(running))

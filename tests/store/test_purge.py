@@ -45,7 +45,7 @@ async def test_a_prompt_that_ended_before_the_horizon_goes_with_all_that_is_its(
             prompt = await saved(store, owner="ann", agent="bot", key="k", platform="chat")
             await store.claim([claim_for(prompt, missed_from=0)])
             await settled(store, await taken(store))
-            await store.cancel(prompt)
+            await store.cancel(prompt.id)
         assert await store.purge([prompt], store.clock.now() + 1, op="once") == Purged(1, 1, [])
         assert set(lab.keys()) - {name for name in set(lab.keys()) if name.startswith("op:")} == {
             "meta",
@@ -197,7 +197,7 @@ async def test_what_is_late_for_a_purged_prompt_changes_nothing(lab: Lab) -> Non
         before = lab.keys()
         assert await settle(store, [ending(store, lease, "failed")]) == ["lost"]
         assert await store.extend([(lease.fire.id, lease.token, 1)], lease_ms=1) == ["lost"]
-        assert await store.cancel(prompt) == "gone"
+        assert await store.cancel(prompt.id) == Refused("gone")
         assert not await store.retime(prompt, store.clock.now() + 1, store.clock.now() + 1)
         assert lab.keys() == before
         assert await store.claim([manual_for(store, prompt)]) == ["gone"]
@@ -208,7 +208,7 @@ async def test_more_prompts_than_one_script_deletes_go_in_one_call(lab: Lab) -> 
         store = await lab.store()
         prompts = [await saved(store) for _ in range(60)]
         for prompt in prompts[10:]:
-            await store.cancel(prompt)
+            await store.cancel(prompt.id)
         lab.inspector.hset(store.keys.prompt(prompts[55].id), mapping={"ended_at": "", "created_at": ""})
         horizon = store.clock.now() + 1
         answer = await store.purge(prompts, horizon, op="op")

@@ -114,7 +114,7 @@ async def test_a_lost_fire_of_a_cancelled_prompt_ends_cancelled(lab: Lab, on_cra
         await store.claim([manual_for(store, prompt)])
         lease = await taken(store)
         await store.extend([(lease.fire.id, lease.token, store.clock.now())], lease_ms=LEASE)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         assert await crash(store) == [(lease.fire.id, "cancelled")]
         assert (await read_fire(store, lease.fire.id)).reason == "prompt_cancelled"
 

@@ -85,9 +85,9 @@ async def test_where_memory_is_full_a_prompt_is_cancelled_whole_or_not_at_all(ow
         await claimed(store, prompt)
         before = own_lab.keys()
         with full_memory(own_lab), pytest.raises(StoreUnusable):
-            await store.cancel(prompt)
+            await store.cancel(prompt.id)
         assert own_lab.keys() == before
-        assert await store.cancel(prompt) == Cancelled("active", 1, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 1, 0)
 
 
 async def test_where_memory_is_full_an_expired_lease_is_reaped_whole_or_not_at_all(own_lab: RealLab) -> None:
@@ -115,7 +115,7 @@ async def test_a_user_who_may_not_publish_can_do_everything_else(own_lab: RealLa
         assert await store.claim([item]) == ["claimed"]
         lease = await taken(store)
         assert await settle(store, [ending(store, lease, "queued")]) == ["settled"]
-        assert await store.cancel(prompt) == Cancelled("active", 1, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 1, 0)
         assert await store.claim([item]) == ["lost"]
 
 
@@ -124,7 +124,7 @@ async def test_a_user_who_may_not_use_the_command_publish_can_do_everything_else
         store = await own_lab.reach(connect(user("+@all", "allkeys", "allchannels", "-publish")))
         prompt = await saved(store)
         await claimed(store, prompt)
-        assert await store.cancel(prompt) == Cancelled("active", 1, 0)
+        assert await store.cancel(prompt.id) == Cancelled("active", 1, 0)
 
 
 async def test_a_user_who_may_not_ask_for_the_servers_info_can_do_everything_else(own_lab: RealLab, user: User) -> None:

@@ -74,8 +74,7 @@ async def taking(store: Store) -> Call:
 
 async def extending(store: Store) -> Call:
     lease, asked = await running(store), await running(store)
-    [prompt] = await store.read_prompts([asked.fire.prompt_id])
-    await store.cancel(prompt)  # type: ignore[arg-type]
+    await store.cancel(asked.fire.prompt_id)
     await store.clock.sleep(5)
     items = [(lease.fire.id, lease.token, store.clock.now()), (asked.fire.id, asked.token, None), ("no", "no", 1)]
     return lambda: store.extend(items, lease_ms=LEASE)
@@ -95,7 +94,7 @@ async def settling_what_was_cancelled(store: Store) -> Call:
     prompt = await saved(store)
     await claimed(store, prompt)
     lease = await taken(store)
-    await store.cancel(prompt)
+    await store.cancel(prompt.id)
     item = ending(store, lease, "retrying", retry_at=1)
     return lambda: settle(store, [item])
 
@@ -126,13 +125,13 @@ async def cancelling(store: Store) -> Call:
     await claimed(store, prompt)
     await taken(store)
     await store.claim([manual_for(store, prompt)])
-    return lambda: store.cancel(prompt, op="op")
+    return lambda: store.cancel(prompt.id, op="op")
 
 
 async def cancelling_what_ended(store: Store) -> Call:
     prompt = await saved(store)
-    await store.cancel(prompt)
-    return lambda: store.cancel(prompt, op="op")
+    await store.cancel(prompt.id)
+    return lambda: store.cancel(prompt.id, op="op")
 
 
 async def purging(store: Store) -> Call:
@@ -201,7 +200,7 @@ async def test_a_repeated_creation_after_the_prompt_was_cancelled_does_not_bring
         store = await lab.store()
         prompt = new_prompt(store, key="daily")
         assert await store.create(prompt, op="op") is None
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         before = lab.keys()
         assert await store.create(prompt, op="op") is None
         assert lab.keys() == before
@@ -277,7 +276,7 @@ async def test_a_repeated_take_after_the_prompt_was_cancelled_says_so(lab: Lab) 
         prompt = await saved(store)
         await claimed(store, prompt)
         await take(store, op="op")
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         [lease] = (await take(store, op="op")).leases
         assert lease.fire.cancel_requested
 
@@ -327,7 +326,7 @@ async def test_a_repeated_settling_of_a_retry_that_was_cancelled_meanwhile_chang
         await claimed(store, prompt)
         item = ending(store, await taken(store), "retrying", retry_at=store.clock.now())
         await settle(store, [item])
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         before = lab.keys()
         assert await settle(store, [item]) == ["settled"]
         assert lab.keys() == before
@@ -350,10 +349,10 @@ async def test_a_repeated_purge_leaves_alone_what_ended_meanwhile(lab: Lab) -> N
     async with lab:
         store = await lab.store()
         first, second = await saved(store, once=True), await saved(store, once=True)
-        await store.cancel(first)
+        await store.cancel(first.id)
         horizon = store.clock.now() + 1
         answer = await store.purge([first, second], horizon, op="op")
-        await store.cancel(second)
+        await store.cancel(second.id)
         before = lab.keys()
         assert await store.purge([first, second], horizon, op="op") == answer
         assert lab.keys() == before

@@ -73,7 +73,7 @@ async def test_a_key_is_free_again_when_its_prompt_has_ended(lab: Lab, end: str)
         if end == "executed":
             await claimed(store, first)
         else:
-            await store.cancel(first)
+            await store.cancel(first.id)
         second = await saved(store, owner="ann", key="daily")
         assert lab.keys()["key:ann:daily"] == second.id
 
@@ -131,7 +131,7 @@ async def test_retiming_a_prompt_that_was_cancelled_or_is_gone_changes_nothing(l
     async with lab:
         store = await lab.store()
         prompt, unsaved = await saved(store), new_prompt(store)
-        await store.cancel(prompt)
+        await store.cancel(prompt.id)
         before = lab.keys()
         for stale in (prompt, await read(store, prompt), unsaved):
             assert not await store.retime(stale, store.clock.now() + HOUR, store.clock.now() + HOUR)

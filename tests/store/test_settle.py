@@ -144,8 +144,7 @@ async def test_a_fire_of_a_cancelled_prompt_is_neither_retried_nor_queued_again(
     async with lab:
         store = await lab.store()
         lease = await running(store)
-        [prompt] = await store.read_prompts([lease.fire.prompt_id])
-        await store.cancel(prompt)  # type: ignore[arg-type]
+        await store.cancel(lease.fire.prompt_id)
         await settled(store, lease, outcome, retry_at=store.clock.now(), error="oh")
         fire = await read_fire(store, lease.fire.id)
         assert (fire.status, fire.reason, fire.error) == ("cancelled", "prompt_cancelled", "oh")
@@ -156,8 +155,7 @@ async def test_a_fire_that_ended_before_it_heard_of_the_cancellation_keeps_its_e
     async with lab:
         store = await lab.store()
         lease = await running(store)
-        [prompt] = await store.read_prompts([lease.fire.prompt_id])
-        await store.cancel(prompt)  # type: ignore[arg-type]
+        await store.cancel(lease.fire.prompt_id)
         await settled(store, lease, outcome)
         assert (await read_fire(store, lease.fire.id)).status == outcome
 

@@ -18,11 +18,21 @@ local function ready_key(queue) return P .. 'ready:' .. queue end
 local function live_key(id) return P .. 'live:' .. id end
 local function history_key(id) return P .. 'history:' .. id end
 local function spans_key(id) return P .. 'spans:' .. id end
-local prompts_key, platforms_key, queues_key = P .. 'prompts', P .. 'platforms', P .. 'queues'
+local function version_key(id) return P .. 'version:' .. id end
+local function ended_key(window) return P .. 'ended:' .. window end
+local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
+
+-- What a script did to one item must not be undone by what is wrong with another: an error (a key of the wrong type)
+-- ends this item alone. Returns the error's text, or nil.
+local function harm_alone(change, ...)
+  local ok, problem = pcall(change, ...)
+  if ok then return nil end
+  return type(problem) == 'table' and problem.err or tostring(problem)
+end
 
 local function remember(answer)
   if op ~= '' then redis.call('SET', P .. 'op:' .. op, cjson.encode(answer), 'PX', 120000) end
@@ -87,6 +97,40 @@ local function move_status(id, from, to, created)
   redis.call('ZADD', by_key('status', to), created, id)
 end
 
+-- Out of the due index: of its platform, or of all where that cannot be known.
+local function remove_from_due(id, platform)
+  if platform then
+    redis.call('ZREM', due_key(platform), id)
+  else
+    for _, name in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', due_key(name), id) end
+  end
+end
+
+-- The platform that a definition names, nil where it cannot be read.
+local function platform_in(doc)
+  local ok, definition = pcall(cjson.decode, doc)
+  return ok and type(definition) == 'table' and (definition.platform or 'default') or nil
+end
+
+local function has_ended(status) return status == 'executed' or status == 'cancelled' end
+
+-- Of what `explain` tells beyond fires. Instants are strings of ms; what is unknown is left out.
+local function span(id, kind, fields)
+  fields.kind, fields.at = kind, now
+  redis.call('RPUSH', spans_key(id), cjson.encode(fields))
+end
+
+-- How many fires ended in these five minutes, by how: 'succeeded', 'failed', …; and how late they started, in buckets of
+-- eight to a doubling. Each is counted where it ends, once. Kept for 26 hours.
+local function count(field)
+  local ended = ended_key(string.format('%.0f', math.floor(tonumber(now) / 300000)))
+  if redis.call('HINCRBY', ended, field, 1) == 1 then redis.call('EXPIRE', ended, 93600) end
+end
+
+local function count_lateness(late)
+  count('late:' .. math.floor(8 * math.log(math.max(0, late) + 1) / math.log(2)))
+end
+
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
 -- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)
@@ -98,7 +142,57 @@ local function end_fire(fire, status, reason, ...)
   elseif (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
     redis.call('HINCRBY', prompt_key(id), 'failures', 1)
   end
+  count(status)
   event(status, id, 'fire', fire, 'reason', reason)
+end
+
+-- The end of a fire that somebody asked to stop. What a pause, an edit or a skip took back was skipped, not cancelled.
+local taken_back = {paused = true, edited = true, requested = true}
+
+local function end_flagged(fire, why, ...)
+  local status = taken_back[why] and 'skipped' or 'cancelled'
+  end_fire(fire, status, why, ...)
+  return status
+end
+
+-- One fire is to stop: a waiting one ends here ('ended'), a running one is asked to ('asked'); nil if it has ended.
+local function stop_fire(fire, why)
+  local hash = fire_key(fire)
+  local stored = redis.call('HMGET', hash, 'status', 'platform', 'runner')
+  if stored[1] == 'running' then
+    redis.call('HSET', hash, 'cancel', why)
+    return 'asked'
+  elseif stored[1] == 'queued' then
+    redis.call('ZREM', ready_key(queue_name(stored[2], stored[3])), fire)
+  elseif stored[1] == 'retrying' then
+    redis.call('ZREM', retries_key, fire)
+  else
+    if not stored[1] then redis.call('SREM', live_key(prompt_of(fire)), fire) end
+    return nil
+  end
+  end_flagged(fire, why)
+  return 'ended'
+end
+
+-- What was claimed ahead is taken back: fires of the schedule that are not due yet, and, unless `only_ahead`, those that
+-- wait (for a slot, for their next attempt). Returns how many ended, and which running ones are to be told.
+local function take_back(id, why, only_ahead)
+  local ended, asked = 0, {}
+  local fires = redis.call('SMEMBERS', live_key(id))
+  table.sort(fires)
+  for _, fire in ipairs(fires) do
+    local stored = redis.call('HMGET', fire_key(fire), 'trigger', 'due', 'status')
+    local ahead = tonumber(stored[2] or '0') > tonumber(now)
+    if stored[1] == 'schedule' and (ahead or (not only_ahead and stored[3] ~= 'running')) then
+      local how = stop_fire(fire, why)
+      if how == 'ended' then ended = ended + 1 elseif how == 'asked' then asked[#asked + 1] = fire end
+    end
+  end
+  return ended, asked
+end
+
+local function announce_stops(fires)
+  for _, fire in ipairs(fires) do announce('stop', {fire = fire}) end
 end
 
 -- One command for many members: what a batch saves.

@@ -1,19 +1,60 @@
--- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued), and what
--- was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
+-- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued | skipped), and
+-- what was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
 -- Guard: version, seq and status of the prompt as they were read, and it is scheduled or active; the fire does not exist.
 -- Manual: the prompt is not cancelled.
 -- KEYS: meta
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
--- scheduled ones also next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), announce.
--- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone'.
+-- scheduled ones also skip (why it is not to run, or ''), next_nominal, next_at ('' for none), next_status, missed_from,
+-- missed_until ('' for none), skips (JSON: what remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
+-- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'broken: ' and what is wrong.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
 
-for i, item in ipairs(items) do
-  local hash = prompt_key(item.id)
-  local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'created_at')
+local function make_fire(item, version)
+  local hash = fire_key(item.fire)
+  redis.call('HSET', hash, 'status', 'queued', 'version', version, 'trigger', item.trigger,
+    'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
+    'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0)
+  redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
+  if item.skip ~= '' then
+    end_fire(item.fire, 'skipped', item.skip)
+  else
+    redis.call('SADD', live_key(item.id), item.fire)
+    put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)
+  end
+end
+
+local function move_on(item, stored)
+  local moved = {'seq', tonumber(stored[2]) + 1, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
+    'last_nominal', item.nominal, 'last_fire', item.fire}
+  if item.next_at == '' then
+    moved[#moved + 1] = 'status'
+    moved[#moved + 1] = item.next_status
+    moved[#moved + 1] = 'ended_at'
+    -- It is over when its last occurrence is due, which may be a moment after it was claimed.
+    moved[#moved + 1] = string.format('%.0f', math.max(tonumber(now), tonumber(item.due)))
+    redis.call('ZREM', due_key(item.platform), item.id)
+    move_status(item.id, stored[3], item.next_status, stored[4])
+  else
+    redis.call('ZADD', due_key(item.platform), item.next_at, item.id)
+  end
+  if item.skips == '[]' then
+    redis.call('HDEL', prompt_key(item.id), 'skips')
+  elseif item.skips ~= '' then
+    moved[#moved + 1] = 'skips'
+    moved[#moved + 1] = item.skips
+  end
+  redis.call('HSET', prompt_key(item.id), unpack(moved))
+  if item.missed_from ~= '' then
+    span(item.id, 'missed', {reason = 'late', from = item.missed_from, ['until'] = item.missed_until})
+    event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
+  end
+end
+
+local function claim(i, item)
+  local stored = redis.call('HMGET', prompt_key(item.id), 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
   local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status
   local alive = stored[3] == 'scheduled' or stored[3] == 'active'
@@ -23,38 +64,21 @@ for i, item in ipairs(items) do
   elseif (scheduled and not (unchanged and alive)) or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
   else
-    answers[i] = 'claimed'
-    redis.call('HSET', fire_key(item.fire), 'status', 'queued', 'version', stored[1], 'trigger', item.trigger,
-      'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
-      'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0)
-    put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)
-    redis.call('SADD', live_key(item.id), item.fire)
-    redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
-    if not scheduled then
-      redis.call('HSET', hash, 'last_fire', item.fire)
-      manual = true
+    make_fire(item, stored[1])
+    if scheduled then
+      move_on(item, stored)
     else
-      local moved = {'seq', tonumber(stored[2]) + 1, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
-        'last_nominal', item.nominal, 'last_fire', item.fire}
-      if item.next_at == '' then
-        moved[#moved + 1] = 'status'
-        moved[#moved + 1] = item.next_status
-        moved[#moved + 1] = 'ended_at'
-        -- It is over when its last occurrence is due, which may be a moment after it was claimed.
-        moved[#moved + 1] = string.format('%.0f', math.max(tonumber(now), tonumber(item.due)))
-        redis.call('ZREM', due_key(item.platform), item.id)
-        move_status(item.id, stored[3], item.next_status, stored[4])
-      else
-        redis.call('ZADD', due_key(item.platform), item.next_at, item.id)
-      end
-      redis.call('HSET', hash, unpack(moved))
-      if item.missed_from ~= '' then
-        redis.call('RPUSH', spans_key(item.id), cjson.encode({kind = 'missed', reason = 'late',
-          from = item.missed_from, ['until'] = item.missed_until, at = now}))
-        event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
-      end
+      redis.call('HSET', prompt_key(item.id), 'last_fire', item.fire)
+      if item.rerun_of ~= '' then redis.call('HSET', fire_key(item.fire), 'rerun_of', item.rerun_of) end
+      manual = true
     end
+    answers[i] = 'claimed'
   end
+end
+
+for i, item in ipairs(items) do
+  local problem = harm_alone(claim, i, item)
+  if problem then answers[i] = 'broken: ' .. problem end
 end
 
 remember(answers)

@@ -1,16 +1,15 @@
 -- purge: what has been over for long is deleted: ended prompts with all that is theirs, and the old fires of living ones.
--- Guard: a prompt has ended before the horizon (or, where that is unknown, was created before it) and has no live fire;
+-- Guard: a prompt has the version that was read, has ended before the horizon (or, where that is unknown, was created before it) and has no live fire;
 -- a fire has ended.
 -- KEYS: meta
 -- ARGV: op now before items
--- `before` is the horizon, ms; `items` is JSON: id, platform, owner, agent, key ('' for none).
+-- `before` is the horizon, ms; `items` is JSON: id, version, platform, owner, agent, key ('' for none).
 -- Answers, for each item, {'purged' | 'kept' | 'undated' (neither ended_at nor created_at can be read), fires deleted}.
 if prior then return prior end
 local answers, before = {}, tonumber(ARGV[3])
 
 local function purge_prompt(item, status)
-  redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id))
-  redis.call('ZREM', prompts_key, item.id)
+  redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id), version_key(item.id))
   redis.call('ZREM', by_key('status', status), item.id)
   redis.call('ZREM', by_key('platform', item.platform), item.id)
   redis.call('ZREM', due_key(item.platform), item.id)
@@ -33,15 +32,28 @@ local function delete_fires(id, last)
   return deleted
 end
 
-for i, item in ipairs(cjson.decode(ARGV[4])) do
-  local stored = redis.call('HMGET', prompt_key(item.id), 'status', 'ended_at', 'created_at')
+-- Earlier definitions are kept as long as a fire runs, or ran, one of them.
+local function forget_definitions(id)
+  local known = redis.call('HKEYS', version_key(id))
+  if #known == 0 then return end
+  local oldest = math.huge
+  for _, fire in ipairs(redis.call('ZRANGE', history_key(id), 0, -1)) do
+    oldest = math.min(oldest, tonumber(redis.call('HGET', fire_key(fire), 'version') or '') or math.huge)
+  end
+  for _, version in ipairs(known) do
+    if tonumber(version) < oldest then redis.call('HDEL', version_key(id), version) end
+  end
+end
+
+local function purge(i, item)
+  local stored = redis.call('HMGET', prompt_key(item.id), 'status', 'ended_at', 'created_at', 'version')
   local status = stored[1]
-  local over = status == 'executed' or status == 'cancelled'
   local since = tonumber(stored[2] or '') or tonumber(stored[3] or '')
-  if not status then
+  if not status or stored[4] ~= item.version then
     answers[i] = {'kept', '0'}
-  elseif not over then
+  elseif not has_ended(status) then
     answers[i] = {'kept', tostring(delete_fires(item.id, '(' .. ARGV[3]))}
+    forget_definitions(item.id)
   elseif not since then
     answers[i] = {'undated', '0'}
   elseif since >= before or redis.call('SCARD', live_key(item.id)) > 0 then
@@ -55,5 +67,9 @@ for i, item in ipairs(cjson.decode(ARGV[4])) do
       answers[i] = {'kept', tostring(deleted)}
     end
   end
+end
+
+for i, item in ipairs(cjson.decode(ARGV[4])) do
+  if harm_alone(purge, i, item) then answers[i] = {'kept', '0'} end
 end
 return remember(answers)

@@ -4,47 +4,52 @@
 -- KEYS: meta
 -- ARGV: op now limit leases max_crashes
 -- `leases` is '1' if leases may be reaped (after one lease of unbroken contact with this server). At most `limit` of each.
--- Answers {fire id, what became of it} ...; the latter is 'queued' (again), 'retried', 'failed', 'interrupted' or 'cancelled'.
+-- Answers {fire id, what became of it} ...; the latter is 'queued' (again), 'retried', 'failed', 'interrupted',
+-- 'cancelled' or 'skipped'.
 if prior then return prior end
 local answer = {}
+
+local function reap(fire)
+  local hash = fire_key(fire)
+  local stored = redis.call('HMGET', hash, 'status', 'cancel', 'on_crash', 'started_at', 'platform', 'runner', 'priority', 'due')
+  if stored[1] ~= 'running' then return end
+  local crashes = redis.call('HINCRBY', hash, 'crashes', 1)
+  redis.call('HDEL', hash, 'token')
+  local outcome = 'queued'
+  if stored[2] then
+    outcome = end_flagged(fire, stored[2])
+  elseif stored[3] == 'interrupt' and stored[4] then
+    outcome = 'interrupted'
+    end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost')
+  elseif crashes >= tonumber(ARGV[5]) then
+    outcome = 'failed'
+    end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost, ' .. crashes .. ' times')
+  else
+    redis.call('HSET', hash, 'status', 'queued', 'reason', 'crashed')
+    put_in_ready(fire, stored[5], stored[6], stored[7], stored[8])
+    event('reaped', prompt_of(fire), 'fire', fire)
+  end
+  answer[#answer + 1] = {fire, outcome}
+end
+
+local function make_ready(fire)
+  local hash = fire_key(fire)
+  local stored = redis.call('HMGET', hash, 'status', 'platform', 'runner', 'priority', 'due')
+  if stored[1] ~= 'retrying' then return end
+  redis.call('HSET', hash, 'status', 'queued')
+  put_in_ready(fire, stored[2], stored[3], stored[4], stored[5])
+  answer[#answer + 1] = {fire, 'retried'}
+end
 
 if ARGV[4] == '1' then
   for _, fire in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now, 'LIMIT', 0, ARGV[3])) do
     redis.call('ZREM', leases_key, fire)
-    local hash = fire_key(fire)
-    local stored = redis.call('HMGET', hash, 'status', 'cancel', 'on_crash', 'started_at', 'platform', 'runner', 'priority', 'due')
-    if stored[1] == 'running' then
-      local crashes = redis.call('HINCRBY', hash, 'crashes', 1)
-      redis.call('HDEL', hash, 'token')
-      local outcome = 'queued'
-      if stored[2] then
-        outcome = 'cancelled'
-        end_fire(fire, outcome, stored[2])
-      elseif stored[3] == 'interrupt' and stored[4] then
-        outcome = 'interrupted'
-        end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost')
-      elseif crashes >= tonumber(ARGV[5]) then
-        outcome = 'failed'
-        end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost, ' .. crashes .. ' times')
-      else
-        redis.call('HSET', hash, 'status', 'queued', 'reason', 'crashed')
-        put_in_ready(fire, stored[5], stored[6], stored[7], stored[8])
-        event('reaped', prompt_of(fire), 'fire', fire)
-      end
-      answer[#answer + 1] = {fire, outcome}
-    end
+    harm_alone(reap, fire)
   end
 end
-
 for _, fire in ipairs(redis.call('ZRANGEBYSCORE', retries_key, '-inf', now, 'LIMIT', 0, ARGV[3])) do
   redis.call('ZREM', retries_key, fire)
-  local hash = fire_key(fire)
-  local stored = redis.call('HMGET', hash, 'status', 'platform', 'runner', 'priority', 'due')
-  if stored[1] == 'retrying' then
-    redis.call('HSET', hash, 'status', 'queued')
-    put_in_ready(fire, stored[2], stored[3], stored[4], stored[5])
-    answer[#answer + 1] = {fire, 'retried'}
-  end
+  harm_alone(make_ready, fire)
 end
 
 if #answer > 0 then

@@ -1,10 +1,10 @@
--- save: a new prompt (nothing -> scheduled | active), or a new "next" for one that is (`retime`: tzdata changed).
+-- save: a new prompt (nothing -> scheduled | active | paused, where it is imported), or a new "next" for one that is (`retime`: tzdata changed).
 -- Guard: create: no living prompt has its key, and no prompt its id; retime: version, seq and status as they were read,
 -- it is scheduled or active, and the new "next" is after the last occurrence claimed.
 -- KEYS: meta
 -- ARGV: op now mode prompt
--- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at; for retime also
--- version, seq and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+-- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at, more (further fields of
+-- the hash); for retime id, version, seq, status, platform and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
 local id = prompt.id
@@ -27,22 +27,23 @@ if prompt.key ~= '' then
   local holder = redis.call('GET', key_key(prompt.owner, prompt.key))
   if holder then
     local status = redis.call('HGET', prompt_key(holder), 'status')
-    if status and status ~= 'executed' and status ~= 'cancelled' then return remember({'exists', holder}) end
+    if status and not has_ended(status) then return remember({'exists', holder}) end
   end
 end
 if redis.call('EXISTS', hash) == 1 then return {'conflict'} end
 
 redis.call('HSET', hash, 'doc', prompt.doc, 'status', prompt.status, 'version', 1, 'seq', 0,
   'created_at', prompt.created_at, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at)
-redis.call('ZADD', prompts_key, prompt.created_at, id)
+for field, value in pairs(prompt.more or {}) do redis.call('HSET', hash, field, value) end
 redis.call('ZADD', by_key('status', prompt.status), prompt.created_at, id)
 redis.call('ZADD', by_key('platform', prompt.platform), prompt.created_at, id)
 if prompt.owner ~= '' then redis.call('ZADD', by_key('owner', prompt.owner), prompt.created_at, id) end
 if prompt.agent ~= '' then redis.call('ZADD', by_key('agent', prompt.agent), prompt.created_at, id) end
 if prompt.key ~= '' then redis.call('SET', key_key(prompt.owner, prompt.key), id) end
 redis.call('SADD', platforms_key, prompt.platform)
-redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
+local armed = prompt.status == 'scheduled' or prompt.status == 'active'
+if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end
 event('created', id)
 local answer = remember({'created'})
-announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
+if armed then announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at}) end
 return answer

@@ -9,7 +9,7 @@ local answers, ready = {}, false
 
 local function put_aside(item, hash, stored)
   if stored[3] then
-    end_fire(item.fire, 'cancelled', stored[3], 'error', item.error)
+    end_flagged(item.fire, stored[3], 'error', item.error)
   elseif item.outcome == 'retrying' then
     redis.call('HINCRBY', hash, 'failures', 1)
     redis.call('HSET', hash, 'status', 'retrying', 'reason', item.reason, 'retry_at', item.retry_at, 'error', item.error)
@@ -35,36 +35,45 @@ local function forget_oldest(id, just_ended)
 end
 
 local released, just_ended, prompts = {}, {}, {}
-for i, item in ipairs(cjson.decode(ARGV[4])) do
+
+local function settle(i, item)
   local hash = fire_key(item.fire)
-  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due', 'error')
+  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due', 'error', 'attempt')
   if stored[2] ~= item.token then
     answers[i] = 'lost'
-  else
-    answers[i] = 'settled'
-    if stored[1] == 'running' then
-      released[#released + 1] = item.fire
-      if item.outcome == 'retrying' or item.outcome == 'queued' then
-        if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end
-        put_aside(item, hash, stored)
-      else
-        if item.outcome == 'failed' or item.outcome == 'timed_out' then redis.call('HINCRBY', hash, 'failures', 1) end
-        local fields = {'ended_at', item.ended_at}
-        for _, name in ipairs({'started_at', 'result', 'error'}) do
-          if item[name] ~= '' then
-            fields[#fields + 1] = name
-            fields[#fields + 1] = item[name]
-          end
-        end
-        if stored[8] and item.error == '' then redis.call('HDEL', hash, 'error') end  -- that of an earlier attempt
-        end_fire(item.fire, item.outcome, item.reason, unpack(fields))
-        just_ended[item.fire] = true
-        prompts[prompt_of(item.fire)] = true
-      end
+    return
+  end
+  answers[i] = 'settled'
+  if stored[1] ~= 'running' then return end
+  released[#released + 1] = item.fire
+  if item.started_at ~= '' and stored[9] == '1' then count_lateness(tonumber(item.started_at) - tonumber(stored[7])) end
+  if item.outcome == 'retrying' or item.outcome == 'queued' then
+    if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end
+    put_aside(item, hash, stored)
+    return
+  end
+  if item.outcome == 'failed' or item.outcome == 'timed_out' then redis.call('HINCRBY', hash, 'failures', 1) end
+  local fields = {'ended_at', item.ended_at}
+  for _, name in ipairs({'started_at', 'result', 'error'}) do
+    if item[name] ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = item[name]
     end
   end
+  if stored[8] and item.error == '' then redis.call('HDEL', hash, 'error') end  -- that of an earlier attempt
+  if item.outcome == 'cancelled' and stored[3] then
+    end_flagged(item.fire, stored[3], unpack(fields))
+  else
+    end_fire(item.fire, item.outcome, item.reason, unpack(fields))
+  end
+  just_ended[item.fire] = true
+  prompts[prompt_of(item.fire)] = true
+end
+
+for i, item in ipairs(cjson.decode(ARGV[4])) do
+  if harm_alone(settle, i, item) then answers[i] = 'lost' end
 end
 for_each_chunk(released, 'ZREM', leases_key)
-for id in pairs(prompts) do forget_oldest(id, just_ended) end
+for id in pairs(prompts) do harm_alone(forget_oldest, id, just_ended) end
 if ready then announce('ready', {}) end
 return answers

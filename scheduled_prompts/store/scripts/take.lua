@@ -5,11 +5,33 @@
 -- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all. The op id becomes the lease's token.
 -- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the
 -- same fires again, those that are still held under this token.
+
+-- The definition that a fire was claimed with. `version:<id>` holds earlier ones under the last version that had them.
+local function definition_of(fire, version)
+  local id = prompt_of(fire)
+  local stored = redis.pcall('HMGET', prompt_key(id), 'doc', 'version')
+  local doc = stored[1] or ''
+  if stored[2] ~= version then
+    local nearest
+    for _, known in ipairs(redis.call('HKEYS', version_key(id))) do
+      local number = tonumber(known)
+      if number >= tonumber(version) and (not nearest or number < nearest) then nearest = number end
+    end
+    if nearest then doc = redis.call('HGET', version_key(id), string.format('%.0f', nearest)) end
+  end
+  return doc
+end
+
 local function describe(ids)
   local answer = {'0'}
   for _, fire in ipairs(ids) do
-    local doc = redis.pcall('HGET', prompt_key(prompt_of(fire)), 'doc')
-    answer[#answer + 1] = {fire, redis.call('HGETALL', fire_key(fire)), type(doc) == 'string' and doc or ''}
+    local hash = redis.call('HGETALL', fire_key(fire))
+    local doc, version = '', ''
+    for i = 1, #hash, 2 do
+      if hash[i] == 'version' then version = hash[i + 1] end
+    end
+    harm_alone(function() doc = definition_of(fire, version) end)
+    answer[#answer + 1] = {fire, hash, doc}
   end
   return answer
 end

@@ -1,0 +1,27 @@
+"""What a caller can do with prompts: `Scheduler`, and what its calls answer with."""
+
+from scheduled_prompts.scheduler.answers import (
+    Edited,
+    FirePage,
+    Paused,
+    Preview,
+    PromptPage,
+    Resumed,
+    Scheduled,
+    Skipped,
+)
+from scheduled_prompts.scheduler.scheduler import Scheduler
+from scheduled_prompts.scheduler.serving import read_daemons
+
+__all__ = [
+    "Edited",
+    "FirePage",
+    "Paused",
+    "Preview",
+    "PromptPage",
+    "Resumed",
+    "Scheduled",
+    "Scheduler",
+    "Skipped",
+    "read_daemons",
+]

@@ -1,0 +1,71 @@
+"""What a scheduler's calls answer with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule import Schedule
+from scheduled_prompts.store.records import Unreadable
+from scheduled_prompts.upcoming import Occurrence
+
+
+class Scheduled(NamedTuple):
+    """The answer to `schedule`. `created` is False where a living prompt has the same key; then `differs` names what is
+    not as it was asked for now."""
+
+    created: bool
+    prompt: ScheduledPrompt
+    upcoming: list[Occurrence]
+    differs: list[str]
+
+
+class Edited(NamedTuple):
+    """The answer to `edit`: the prompt as it is now, which of its fields changed, and what it does next."""
+
+    prompt: ScheduledPrompt
+    changed: list[str]
+    upcoming: list[Occurrence]
+
+
+class Paused(NamedTuple):
+    """The answer to `pause`. `taken_back`: how many fires that waited, or were claimed ahead, will not run."""
+
+    prompt: ScheduledPrompt
+    taken_back: int
+
+
+class Resumed(NamedTuple):
+    """The answer to `resume`. `passed`: from which nominal time on, and before which, the pause kept it from firing (ms
+    UTC); None where nothing was to."""
+
+    prompt: ScheduledPrompt
+    passed: tuple[int, int] | None
+    upcoming: list[Occurrence]
+
+
+class Skipped(NamedTuple):
+    """The answer to `skip` and `unskip`: which occurrence (its nominal time, ms UTC), and what comes next."""
+
+    prompt: ScheduledPrompt
+    nominal: int
+    upcoming: list[Occurrence]
+
+
+class Preview(NamedTuple):
+    schedule: Schedule
+    timezone: str
+    upcoming: list[Occurrence]
+
+
+class PromptPage(NamedTuple):
+    items: list[ScheduledPrompt]
+    cursor: str | None
+    unreadable: list[Unreadable]
+    """Records that cannot be read, where no filter leaves them out."""
+
+
+class FirePage(NamedTuple):
+    items: list[Fire]
+    cursor: str | None

@@ -1,0 +1,240 @@
+"""Changing a prompt that is there: edit, pause, resume, skip. Each is one script, guarded by what was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from scheduled_prompts import ids
+from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule import Once, zone
+from scheduled_prompts.scheduler.answers import Edited, Paused, Resumed, Skipped
+from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
+from scheduled_prompts.scheduler.finding import no_such_prompt
+from scheduled_prompts.scheduler.moments import occurrence_named
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import EditItem, Refused, Unreadable
+from scheduled_prompts.upcoming import Occurrence, coming, next_occurrence, occurrences
+
+FIXED = ("owner", "key")
+"""What a prompt is found by: to have another, schedule another."""
+RESCHEDULING = {"schedule", "timezone", "jitter"}
+TRIES = 5
+UPCOMING = 5
+MAX_NOTE = 1_000
+
+
+async def edit(
+    store: Store, prompt_id: str, version: int | None, force: bool, when: When | None, changes: Mapping[str, Any]
+) -> Edited:
+    if version is None and not force:
+        raise InvalidInput("an edit needs the version it was made on", hint="version=…, as `show` says, or force=True")
+    _refuse_fixed(changes)
+    for _ in range(TRIES):
+        found = await _read(store, prompt_id)
+        if not force and str(found.version) != str(version):
+            raise _stale(found.id, found.version, version)
+        whole = found if isinstance(found, ScheduledPrompt) else None
+        if whole is not None:
+            _refuse_cancelled(whole)
+        before = await _fields(store, found)
+        wanted = _edited(store, before, whole, when, changes)
+        changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
+        is_broken = whole is None or whole.status is PromptStatus.QUARANTINED
+        if whole is not None and not changed and not is_broken:
+            return Edited(whole, [], coming(whole, UPCOMING))
+        first = _first(store, found, wanted) if is_broken or RESCHEDULING & set(changed) else None
+        answer = await store.edit(_item(found, before, wanted, changed, first))
+        if isinstance(answer, int):
+            after = await read_whole(store, prompt_id)
+            return Edited(after, changed, coming(after, UPCOMING))
+        if isinstance(answer, Refused):
+            if answer.status == "gone":
+                no_such_prompt(prompt_id)
+            if not force:
+                raise _stale(prompt_id, answer.version, version)
+        elif answer != "moved":
+            raise Conflict(
+                f"prompt {ids.short(answer)} has the key {wanted.key!r} by now",
+                hint="cancel that one, or edit it instead",
+            )
+    raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be edited", hint="try again")
+
+
+async def pause(store: Store, prompt_id: str, note: str | None, version: int | None) -> Paused:
+    if note is not None and len(note) > MAX_NOTE:
+        raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
+    answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "")
+    if isinstance(answer, Refused):
+        if answer.status == "gone":
+            no_such_prompt(prompt_id)
+        if PromptStatus(answer.status).is_armed:
+            raise _stale(prompt_id, answer.version, version)
+        raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status}{_already(answer.status, 'paused')}")
+    after = await _read(store, prompt_id)
+    assert isinstance(after, ScheduledPrompt)
+    return Paused(after, answer)
+
+
+async def resume(store: Store, prompt_id: str) -> Resumed:
+    for _ in range(TRIES):
+        prompt = await read_whole(store, prompt_id)
+        if prompt.status is not PromptStatus.PAUSED:
+            raise Conflict(f"prompt {ids.short(prompt_id)} is {prompt.status}: only a paused one can be resumed")
+        assert prompt.next_nominal is not None
+        now = store.clock.now()
+        following = next_occurrence(prompt, max(now, prompt.next_nominal - 1))
+        if following is None:
+            raise Conflict(
+                f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it was paused",
+                hint="`run` fires it now, `edit --when` gives it another time, `cancel` ends it",
+            )
+        status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
+        refused = await store.resume(prompt, status, following.nominal, following.due)
+        if refused is None:
+            passed = (prompt.next_nominal, following.nominal) if following.nominal > prompt.next_nominal else None
+            after = await read_whole(store, prompt_id)
+            return Resumed(after, passed, coming(after, UPCOMING))
+    raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be resumed", hint="try again")
+
+
+async def skip(
+    store: Store, prompt_id: str, mode: Literal["skip", "unskip"], occurrence: str | datetime | int
+) -> Skipped:
+    for _ in range(TRIES):
+        prompt = await read_whole(store, prompt_id)
+        _refuse_cancelled(prompt)
+        nominal = occurrence_named(prompt, occurrence)
+        if mode == "skip" and nominal in prompt.skips:
+            raise Conflict(f"{_local(prompt, nominal)} is to be skipped already")
+        if mode == "unskip" and nominal not in prompt.skips:
+            raise Conflict(f"{_local(prompt, nominal)} was not to be skipped")
+        skips = {*prompt.skips, nominal} if mode == "skip" else {*prompt.skips} - {nominal}
+        answer = await store.skip(mode, prompt, nominal, skips)
+        if answer in ("done", "taken_back"):
+            after = await read_whole(store, prompt_id)
+            return Skipped(after, nominal, coming(after, UPCOMING))
+        if not isinstance(answer, Refused):
+            raise Conflict(f"{_local(prompt, nominal)} is {answer} already: it is too late to skip it")
+        if answer.status == "gone":
+            no_such_prompt(prompt_id)
+    raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast", hint="try again")
+
+
+async def read_whole(store: Store, prompt_id: str) -> ScheduledPrompt:
+    """The prompt. Raises NotFound; StoreUnusable where its record cannot be read."""
+    found = await _read(store, prompt_id)
+    if isinstance(found, Unreadable):
+        hint = None if found.newer else "`edit` with a text and a time repairs it, `cancel` removes it"
+        raise StoreUnusable(f"prompt {ids.short(prompt_id)} cannot be read: {found.error}", hint=hint)
+    return found
+
+
+async def _read(store: Store, prompt_id: str) -> ScheduledPrompt | Unreadable:
+    [found] = await store.read_prompts([prompt_id])
+    if found is None:
+        no_such_prompt(prompt_id)
+    return found
+
+
+async def _fields(store: Store, found: ScheduledPrompt | Unreadable) -> dict[str, Any]:
+    """The fields of the definition as it is; of one that cannot be read as a whole, those that are there."""
+    if isinstance(found, ScheduledPrompt):
+        return {name: getattr(found, name) for name in Definition.model_fields}
+    if found.newer:
+        raise StoreUnusable(f"prompt {ids.short(found.id)} was written by a newer release: {found.error}")
+    try:
+        fields = json.loads((await store.stored_fields(found.id)).get("doc", ""))
+    except ValueError:
+        return {}
+    known = fields if isinstance(fields, dict) else {}
+    return {name: known[name] for name in Definition.model_fields if name in known}
+
+
+def _edited(
+    store: Store,
+    before: Mapping[str, Any],
+    whole: ScheduledPrompt | None,
+    when: When | None,
+    changes: Mapping[str, Any],
+) -> Definition:
+    """The new definition. A field that is changed to None gets its default."""
+    fields = dict(before)
+    for name, value in changes.items():
+        if value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = value
+    if isinstance(fields.get("timezone"), str):
+        fields["timezone"] = zone(fields["timezone"]).key
+    if when is not None:
+        fields["schedule"] = to_schedule(when, store.clock.now(), fields.get("timezone") or "UTC")
+        if whole is not None and fields["timezone"] == whole.timezone:
+            fields["schedule"] = kept_where_same(fields["schedule"], whole.schedule)
+    return validated(fields)
+
+
+def _item(
+    found: ScheduledPrompt | Unreadable,
+    before: Mapping[str, Any],
+    wanted: Definition,
+    changed: list[str],
+    first: Occurrence | None,
+) -> EditItem:
+    newer = found.model_extra if isinstance(found, ScheduledPrompt) else None
+    created = found.created_at if isinstance(found, ScheduledPrompt) else ids.first_instant(found.id)
+    return {
+        "id": found.id,
+        "version": str(found.version),
+        "doc": (wanted.model_copy(update=newer) if newer else wanted).document(),
+        "owner": wanted.owner or "",
+        "key": wanted.key or "",
+        "platform": wanted.platform,
+        "agent": wanted.agent or "",
+        "before": {"platform": str(before.get("platform") or "default"), "agent": str(before.get("agent") or "")},
+        "changed": changed,
+        "status": PromptStatus.SCHEDULED if isinstance(wanted.schedule, Once) else PromptStatus.ACTIVE,
+        "next_nominal": "" if first is None else str(first.nominal),
+        "next_at": "" if first is None else str(first.due),
+        "created_at": str(created),
+    }
+
+
+def _first(store: Store, found: ScheduledPrompt | Unreadable, wanted: Definition) -> Occurrence:
+    """The first occurrence by a new schedule: after now, and after what was claimed already."""
+    after = store.clock.now()
+    if isinstance(found, ScheduledPrompt) and found.last_nominal is not None:
+        after = max(after, found.last_nominal)
+    first = occurrences(wanted.schedule, after, 1, wanted.timezone, wanted.jitter_ms, found.id)
+    if not first:
+        raise InvalidSchedule("this schedule names no instant in the future", hint="give another time")
+    return first[0]
+
+
+def _refuse_fixed(changes: Mapping[str, Any]) -> None:
+    for name in FIXED:
+        if name in changes:
+            raise InvalidInput(f"the {name} of a prompt cannot be changed", hint="cancel it, and schedule another")
+
+
+def _refuse_cancelled(prompt: ScheduledPrompt) -> None:
+    if prompt.status is PromptStatus.CANCELLED:
+        raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
+
+
+def _stale(prompt_id: str, is_now: object, was: object) -> VersionConflict:
+    return VersionConflict(
+        f"prompt {ids.short(prompt_id)} has version {is_now} by now, and this was made on version {was}",
+        hint="`show` tells what it is now",
+    )
+
+
+def _already(status: str, wanted: str) -> str:
+    return " already" if status == wanted else ""
+
+
+def _local(prompt: ScheduledPrompt, nominal: int) -> str:
+    return prompt.local(nominal).isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,67 @@
+"""From what a caller says to a definition: refused with a message that a person can act on, or right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from scheduled_prompts.errors import InvalidInput, InvalidSchedule
+from scheduled_prompts.prompt import Definition
+from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
+
+When = str | Once | Schedule | datetime
+
+
+def to_schedule(when: When, now: int, timezone: str) -> Schedule:
+    if isinstance(when, str):
+        from scheduled_prompts.schedule import parse_when  # who only reads does not load the grammar
+
+        return parse_when(when, now=now, timezone=timezone)
+    if isinstance(when, datetime):
+        try:
+            return Once(wall=when) if when.tzinfo is None else Once(at=round(when.timestamp() * 1000))
+        except ValidationError as error:
+            raise InvalidSchedule(f"{when.isoformat()} is out of range", hint="the years 1901 to 9988") from error
+    if not isinstance(when, Once | Cron | Interval | RandomWindow):
+        raise InvalidInput(f"{when!r} says no time", hint="a text, Once, Cron, Interval, RandomWindow, or a datetime")
+    return when
+
+
+def validated(fields: Mapping[str, Any]) -> Definition:
+    try:
+        return Definition.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidInput("; ".join(_problem(problem) for problem in error.errors(include_url=False))) from error
+
+
+def _problem(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"a prompt has no {field!r}"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
+    if problem["type"] == "string_too_short":
+        return f"{field}: it may not be empty"
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    value = repr(problem["input"])
+    return f"{field}: {message}" + (f" (it is {value})" if len(value) <= 80 else "")
+
+
+def kept_where_same(wanted: Schedule, existing: Schedule) -> Schedule:
+    """`existing`, where `wanted` differs from it in nothing but where it counts from: an interval or an every-n-weeks
+    rhythm that is asked for again goes on as it was."""
+    if isinstance(wanted, Interval) and isinstance(existing, Interval):
+        same = wanted.every_ms == existing.every_ms
+    elif isinstance(wanted, Cron) and isinstance(existing, Cron):
+        same = (wanted.expression, wanted.every_weeks) == (existing.expression, existing.every_weeks)
+    else:
+        same = wanted == existing
+    return existing if same else wanted
+
+
+def changed_fields(existing: Definition, wanted: Definition) -> list[str]:
+    """The names of the fields that differ."""
+    return [name for name in Definition.model_fields if getattr(existing, name) != getattr(wanted, name)]

@@ -1,0 +1,73 @@
+"""Instants as people name them, where something that is there is meant: an occurrence, a fire, a point in time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule import next_after, zone
+from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
+from scheduled_prompts.schedule.zones import to_instant
+from scheduled_prompts.upcoming import coming, due_at, next_occurrence
+
+MINUTE_MS = 60_000
+SHOWN = 3
+FORMS = "2026-12-01, 2026-12-01T09:00, 2026-12-01T09:00+01:00 or 2026-12-01T09:00 Europe/Berlin"
+
+
+def instant_from(text: str, timezone: str) -> int:
+    """A date, or a date and time, as ms UTC; in `timezone` unless it has an offset or a zone of its own. Raises
+    InvalidInput, UnknownTimezone."""
+    said = text.strip()
+    moment_text, _, last = said.rpartition(" ")
+    if moment_text and last[:1].isalpha():
+        timezone, said = zone(last).key, moment_text.strip()
+    try:
+        moment = datetime.fromisoformat(said)
+        ms = to_instant(moment, timezone) if moment.tzinfo is None else round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{text!r} is not a date or time", hint=FORMS) from error
+    if not FIRST_INSTANT <= ms <= LAST_INSTANT:
+        raise InvalidInput(f"{text!r} is out of range", hint="1900 to 9988")
+    return ms
+
+
+def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> int:
+    """The nominal time (ms UTC) of the occurrence that somebody names: `next`, an instant, or a date and time in any
+    zone's notation, whose seconds may be left out. Raises InvalidInput, with the next ones, where there is none."""
+    if named == "next":
+        following = coming(prompt, 1)
+        if following:
+            return following[0].nominal
+        raise InvalidInput("nothing is to come")
+    if isinstance(named, str) and not named.strip().isdecimal():
+        first = instant_from(named, prompt.timezone)
+        width = MINUTE_MS if first % MINUTE_MS == 0 else 1000
+    elif isinstance(named, datetime):
+        first = to_instant(named, prompt.timezone) if named.tzinfo is None else round(named.timestamp() * 1000)
+        width = 1
+    else:
+        first, width = int(named), 1
+    found = _within(prompt, first, first + width)
+    if found is None:
+        following = coming(prompt, SHOWN)
+        shown = ", ".join(prompt.local(o.nominal).isoformat(sep=" ") for o in following)
+        raise InvalidInput(
+            f"{named!r} is no occurrence of this prompt", hint=f"the next ones: {shown}" if shown else None
+        )
+    return found
+
+
+def _within(prompt: ScheduledPrompt, first: int, end: int) -> int | None:
+    """The occurrence whose nominal time, or else whose due time, lies in [first, end)."""
+    nominal = next_after(prompt.schedule, first - 1, timezone=prompt.timezone, seed=prompt.id)
+    if nominal is not None and nominal < end:
+        return nominal
+    if prompt.jitter_ms:
+        earlier = next_occurrence(prompt, first - prompt.jitter_ms - 1)
+        while earlier is not None and earlier.nominal < end:
+            if first <= due_at(prompt, earlier.nominal) < end:
+                return earlier.nominal
+            earlier = next_occurrence(prompt, earlier.nominal)
+    return None

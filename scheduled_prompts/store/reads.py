@@ -1,0 +1,204 @@
+"""Every read, in terms of records. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import redis.exceptions as redis_errors
+
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.prompt import PromptStatus
+from scheduled_prompts.store import script
+from scheduled_prompts.store.codec import fire_from, pairs, prompt_from
+from scheduled_prompts.store.keys import Keys
+from scheduled_prompts.store.pages import BATCH, pages
+from scheduled_prompts.store.records import Look, Overdue, Quarantined, ReadPrompt, Serves, Span, Unreadable
+from scheduled_prompts.store.transport import Transport, as_text, to_json, translate
+
+Rows = list[tuple[Any, Any]]
+
+
+class Reads:
+    transport: Transport
+    keys: Keys
+
+    @property
+    def description(self) -> str:
+        return self.transport.connection.description
+
+    async def look(self, *, overdue: int, serves: Serves, page: int = BATCH) -> Look:
+        """What is ready, what is held, and which prompts were due by `overdue` (ms UTC)."""
+        answer = await self.transport.run(
+            script.LOOK, page=page, overdue=str(overdue), serves=to_json(serves._asdict())
+        )
+        return Look(
+            ready=int(answer[0]),
+            first_lease=_instant(answer[1]),
+            first_retry=_instant(answer[2]),
+            overdue=[Overdue(prompt, int(float(due)), platform) for prompt, due, platform in answer[3:]],
+        )
+
+    async def due_page(self, platform: str, until: int, offset: int, count: int = BATCH) -> list[tuple[str, int]]:
+        """Prompts due by `until` (ms UTC), by due time: (id, due)."""
+        client = self.transport.client
+        rows: Rows = await self.transport.ask(
+            lambda: client.zrangebyscore(
+                self.keys.due(platform), "-inf", until, start=offset, num=count, withscores=True
+            )
+        )
+        return [(as_text(prompt), int(due)) for prompt, due in rows]
+
+    async def platforms(self) -> list[str]:
+        client = self.transport.client
+        return sorted(as_text(list(await self.transport.ask(lambda: client.smembers(self.keys.platforms)))))
+
+    async def read_prompts(self, ids: Sequence[str]) -> list[ReadPrompt]:
+        """The prompts, in order: None for one that is gone, `Unreadable` for one that cannot be read."""
+        found: list[ReadPrompt] = []
+        for page in pages(ids):
+            for prompt_id, stored in zip(page, await self._hashes("prompt", page), strict=True):
+                found.append(prompt_from(prompt_id, stored))
+        return found
+
+    async def read_fires(self, ids: Sequence[str]) -> list[Fire | Unreadable | None]:
+        """The fires, in order, without their definitions."""
+        found: list[Fire | Unreadable | None] = []
+        for page in pages(ids):
+            for fire_id, stored in zip(page, await self._hashes("fire", page), strict=True):
+                found.append(fire_from(fire_id, stored))
+        return found
+
+    async def _hashes(self, kind: str, ids: Sequence[str]) -> list[dict[str, str]]:
+        return [pairs(flat) for flat in await self.transport.run(script.READ, kind=kind, ids=to_json(ids))]
+
+    async def oldest_ids(self, status: str, offset: int, count: int = BATCH) -> list[tuple[str, int]]:
+        """Prompts of a status by creation time (ms UTC), oldest first."""
+        client = self.transport.client
+        rows: Rows = await self.transport.ask(
+            lambda: client.zrange(self.keys.by("status", status), offset, offset + count - 1, withscores=True)
+        )
+        return [(as_text(prompt), int(created)) for prompt, created in rows]
+
+    async def newest_ids(
+        self, index: tuple[str, str] | None, behind: tuple[int, str] | None, count: int
+    ) -> list[tuple[str, int]]:
+        """Up to `count` prompts by creation time (ms UTC), newest first, that come behind a position (creation time and
+        id): of one index such as ("owner", "ann"), or of all, which are those of any status."""
+        client = self.transport.client
+        keys = [self.keys.by(*index)] if index else [self.keys.by("status", status) for status in PromptStatus]
+        newest = behind[0] if behind else "+inf"
+        size = count
+
+        async def read() -> list[Rows]:
+            async with client.pipeline(transaction=True) as pipe:  # at one instant: none is missed between two statuses
+                for key in keys:
+                    pipe.zrevrangebyscore(key, newest, "-inf", start=0, num=size, withscores=True)
+                return list(await pipe.execute())
+
+        while True:
+            answers = await self.transport.ask(read)
+            rows = sorted(((int(at), as_text(prompt)) for rows in answers for prompt, at in rows), reverse=True)
+            # A full page may end within one millisecond; what is certain is what lies before the last row of each.
+            certain = max((int(rows[-1][1]) for rows in answers if len(rows) == size), default=-1)
+            found = [(prompt, at) for at, prompt in rows if (behind is None or (at, prompt) < behind) and at > certain]
+            if len(found) >= count or certain < 0:
+                return found[:count]
+            size *= 2
+
+    async def count(self, field: str, value: str) -> int:
+        """How many prompts an index holds, such as ("status", "active")."""
+        client = self.transport.client
+        return int(await self.transport.ask(lambda: client.zcard(self.keys.by(field, value))))
+
+    async def holder_of(self, owner: str | None, key: str) -> str | None:
+        """The id of the prompt that last had a key. It may have ended, or be gone."""
+        client = self.transport.client
+        holder = await self.transport.ask(lambda: client.get(self.keys.key(owner, key)))
+        return None if holder is None else str(as_text(holder))
+
+    async def stored_fields(self, prompt_id: str) -> dict[str, str]:
+        """A prompt's hash as it is stored, for repairs; empty where there is none."""
+        return (await self._hashes("prompt", [prompt_id]))[0]
+
+    async def documents(self, prompt_id: str) -> dict[int, str]:
+        """Earlier definitions, each by the last version that had it. A fire ran that of the smallest version not below
+        its own; where there is none, the present one."""
+        client = self.transport.client
+        stored = as_text(await self.transport.ask(lambda: client.hgetall(self.keys.version(prompt_id))))
+        return {int(version): document for version, document in stored.items()}
+
+    async def quarantined(self) -> list[Quarantined]:
+        """The records that were set aside, latest first."""
+        client = self.transport.client
+        stored = as_text(await self.transport.ask(lambda: client.hgetall(self.keys.quarantine)))
+        found = [Quarantined(prompt, str(f["error"]), int(f["at"]), str(f["was"])) for prompt, f in _decoded(stored)]
+        return sorted(found, key=lambda one: (-one.at, one.id))
+
+    async def history_page(self, prompt_id: str, newest: int | str, offset: int, count: int) -> list[tuple[str, int]]:
+        """Fire ids by nominal time (ms UTC), newest first."""
+        client = self.transport.client
+        rows: Rows = await self.transport.ask(
+            lambda: client.zrevrangebyscore(
+                self.keys.history(prompt_id), newest, "-inf", start=offset, num=count, withscores=True
+            )
+        )
+        return [(as_text(fire), int(nominal)) for fire, nominal in rows]
+
+    async def spans(self, prompt_id: str) -> list[Span]:
+        """What the account tells beyond fires, oldest first."""
+        client = self.transport.client
+        rows = as_text(await self.transport.ask(lambda: client.lrange(self.keys.spans(prompt_id), 0, -1)))
+        return [_span(json.loads(row)) for row in rows]
+
+    async def rules(self) -> str:
+        """Which zone rules the stored "next" times were last computed with."""
+        client = self.transport.client
+        return str(as_text(await self.transport.ask(lambda: client.hget(self.keys.meta, "rules"))))
+
+    async def set_rules(self, rules: str) -> None:
+        client = self.transport.client
+        await self.transport.ask(lambda: client.hset(self.keys.meta, "rules", rules))
+
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """What is published from now on; the first item, empty, says that the subscription stands.
+
+        Raises StoreUnreachable when the connection breaks.
+        """
+        pubsub = self.transport.client.pubsub()
+        try:
+            await pubsub.subscribe(self.keys.changes)
+            while True:
+                message = await pubsub.get_message(timeout=30.0)
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":
+                    yield {}
+                elif message["type"] == "message":
+                    yield json.loads(message["data"])
+        except (redis_errors.RedisError, OSError) as error:
+            raise translate(error, self.description) from error
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
+def _decoded(stored: dict[str, str]) -> Iterable[tuple[str, dict[str, Any]]]:
+    return ((name, json.loads(value)) for name, value in stored.items())
+
+
+def _span(stored: dict[str, Any]) -> Span:
+    return Span(
+        stored["kind"],
+        int(stored["at"]),
+        _instant(stored.get("from", "")),
+        _instant(stored.get("until", "")),
+        _instant(stored.get("since", "")),
+        stored.get("reason"),
+        stored.get("note"),
+        tuple(stored.get("changed", ())),
+    )
+
+
+def _instant(text: str) -> int | None:
+    return int(float(text)) if text else None

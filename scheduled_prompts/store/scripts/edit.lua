@@ -1,0 +1,79 @@
+-- edit: a prompt gets another definition (scheduled | active | paused | executed stay as they are). One with another
+-- schedule begins anew (executed | quarantined -> scheduled | active): "next" is what was computed for it, and fires that were
+-- claimed ahead by the old schedule are taken back.
+-- Guard: the version as it was read; not cancelled; the new "next" lies after the last occurrence claimed; a prompt that
+-- comes back to life finds its key free.
+-- KEYS: meta
+-- ARGV: op now edit
+-- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
+-- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else ''. A `version` of '' is that of a record
+-- that cannot be read; then created_at counts.
+-- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
+if prior then return prior end
+local edit = cjson.decode(ARGV[3])
+local id, hash = edit.id, prompt_key(edit.id)
+local stored = redis.pcall('HMGET', hash, 'status', 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at')
+if stored.err then
+  redis.call('DEL', hash)
+  stored = {'quarantined'}
+end
+local status, version, last = stored[1], stored[2], tonumber(stored[3] or '')
+if not status then return {'gone'} end
+if status == 'cancelled' or (version or '') ~= edit.version then return {'conflict', status, version or ''} end
+local rescheduled = edit.next_at ~= ''
+if rescheduled then
+  if last and tonumber(edit.next_nominal) <= last then return {'moved'} end
+  if status == 'executed' and edit.key ~= '' then
+    local holder = redis.call('GET', key_key(edit.owner, edit.key))
+    local held = holder and holder ~= id and redis.call('HGET', prompt_key(holder), 'status')
+    if held and not has_ended(held) then return {'exists', holder} end
+    redis.call('SET', key_key(edit.owner, edit.key), id)
+  end
+elseif status == 'quarantined' then
+  return {'conflict', status, version or ''}
+end
+
+local created = tonumber(stored[7] or '') and stored[7] or edit.created_at
+if stored[6] and stored[6] ~= edit.doc and redis.call('EXISTS', history_key(id)) == 1 then
+  redis.call('HSET', version_key(id), version, stored[6])  -- fires that were claimed with it still run it
+end
+if status == 'quarantined' then
+  redis.call('HDEL', hash, 'failures', 'paused_at', 'pause_reason', 'pause_note')
+  if not last then redis.call('HDEL', hash, 'last_nominal') end
+end
+local after, next_at = status, stored[5]
+redis.call('HSET', hash, 'doc', edit.doc, 'version', string.format('%.0f', (tonumber(version or '') or 0) + 1), 'updated_at', now)
+if rescheduled then
+  next_at = edit.next_at
+  if status ~= 'paused' then after = edit.status end
+  redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at)
+  redis.call('HSET', hash, 'seq', string.format('%.0f', (tonumber(redis.call('HGET', hash, 'seq') or '') or 0) + 1))
+  redis.call('HDEL', hash, 'skips', 'ended_at')
+  redis.call('HDEL', quarantine_key, id)
+  redis.call('ZREM', by_key('status', status), id)
+  redis.call('ZADD', by_key('status', after), created, id)
+end
+for _, field in ipairs({'platform', 'agent'}) do
+  if edit.before[field] ~= edit[field] then
+    if edit.before[field] ~= '' then redis.call('ZREM', by_key(field, edit.before[field]), id) end
+    if edit[field] ~= '' then redis.call('ZADD', by_key(field, edit[field]), created, id) end
+  end
+end
+local armed = after == 'scheduled' or after == 'active'
+redis.call('ZREM', due_key(edit.before.platform), id)
+if armed then
+  redis.call('SADD', platforms_key, edit.platform)
+  redis.call('ZADD', due_key(edit.platform), next_at, id)
+end
+span(id, 'edited', {version = version, changed = edit.changed,
+  from = rescheduled and stored[4] or nil, ['until'] = rescheduled and edit.next_nominal or nil})
+local asked = {}
+if rescheduled then
+  local _
+  _, asked = take_back(id, 'edited', true)
+end
+event('edited', id, 'changed', table.concat(edit.changed, ','))
+local answer = remember({'edited', redis.call('HGET', hash, 'version')})
+if armed then announce('armed', {prompt = id, platform = edit.platform, due = next_at}) else announce('disarmed', {prompt = id}) end
+announce_stops(asked)
+return answer

@@ -1,0 +1,36 @@
+-- skip: one occurrence to come will not fire, or will again (`unskip`). It is claimed in its turn, and ends skipped.
+-- Guard: the prompt is scheduled, active or paused, with the version that was read; the occurrence was not claimed. One that
+-- was claimed ahead and is not due yet is taken back instead.
+-- KEYS: meta
+-- ARGV: op now mode id version nominal skips
+-- `mode` is 'skip' or 'unskip'; `skips` is JSON: all that are to be skipped from now on, or ''.
+-- Answers {'done'} | {'taken_back'} | {'late', status of the fire} | {'conflict', status, version} | {'gone'}.
+if prior then return prior end
+local id, nominal = ARGV[4], ARGV[6]
+local hash = prompt_key(id)
+local stored = redis.call('HMGET', hash, 'status', 'version', 'last_nominal', 'doc', 'next_at')
+local status = stored[1]
+if not status then return {'gone'} end
+local last = tonumber(stored[3] or '')
+if ARGV[3] == 'skip' and last and tonumber(nominal) <= last then
+  local fire = id .. '@' .. nominal
+  local claimed = redis.call('HMGET', fire_key(fire), 'status', 'due')
+  if not claimed[1] then return {'late', 'missed'} end
+  if tonumber(claimed[2]) <= tonumber(now) then return {'late', claimed[1]} end
+  local how = stop_fire(fire, 'requested')
+  if not how then return {'late', claimed[1]} end
+  local answer = remember({'taken_back'})
+  if how == 'asked' then announce('stop', {fire = fire}) end
+  return answer
+end
+local living = status == 'scheduled' or status == 'active' or status == 'paused'
+if not living or stored[2] ~= ARGV[5] then return {'conflict', status, stored[2] or ''} end
+
+if ARGV[7] == '' then redis.call('HDEL', hash, 'skips') else redis.call('HSET', hash, 'skips', ARGV[7]) end
+redis.call('HSET', hash, 'updated_at', now)
+redis.call('HINCRBY', hash, 'version', 1)
+event(ARGV[3], id, 'nominal', nominal)
+local answer = remember({'done'})
+local platform = platform_in(stored[4])
+if status ~= 'paused' and platform then announce('armed', {prompt = id, platform = platform, due = stored[5]}) end
+return answer

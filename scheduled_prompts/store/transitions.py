@@ -1,0 +1,274 @@
+"""Every transition, as one call: records in, a script, records out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from scheduled_prompts.errors import StoreUnusable
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store import script
+from scheduled_prompts.store.codec import lease_from, pairs
+from scheduled_prompts.store.pages import BATCH, pages
+from scheduled_prompts.store.records import (
+    Cancelled,
+    ClaimItem,
+    EditItem,
+    Lease,
+    Purged,
+    Refused,
+    Serves,
+    SettleItem,
+    Taken,
+    Unreadable,
+)
+from scheduled_prompts.store.transport import Transport, to_json
+
+PURGE_BATCH = 25
+"""Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
+DAEMON_ALIVE_MS = 15_000
+
+
+class Transitions:
+    transport: Transport
+    _op_prefix: str
+    _ops: int
+
+    def new_op(self) -> str:
+        """An op id: the same for all repetitions of one request."""
+        self._ops += 1
+        return f"{self._op_prefix}{self._ops:x}"
+
+    async def create(self, prompt: ScheduledPrompt, *, op: str | None = None) -> str | None:
+        """Store a new prompt. Returns the id of the living prompt that already has its key, or None."""
+        answer = await self.transport.run(
+            script.SAVE,
+            op=op or self.new_op(),
+            mode="create",
+            prompt=to_json(
+                {
+                    "id": prompt.id,
+                    "doc": prompt.document(),
+                    "status": prompt.status,
+                    "platform": prompt.platform,
+                    "owner": prompt.owner or "",
+                    "agent": prompt.agent or "",
+                    "key": prompt.key or "",
+                    "created_at": str(prompt.created_at),
+                    "next_nominal": str(prompt.next_nominal),
+                    "next_at": str(prompt.next_at),
+                    "more": _more(prompt),
+                }
+            ),
+        )
+        if answer[0] == "conflict":
+            raise StoreUnusable(f"a prompt with the id {prompt.id} exists already")
+        return str(answer[1]) if answer[0] == "exists" else None
+
+    async def retime(self, prompt: ScheduledPrompt, next_nominal: int, next_at: int, *, op: str | None = None) -> bool:
+        """Move what is next, because the rules of the zone changed. False where the prompt changed meanwhile."""
+        answer = await self.transport.run(
+            script.SAVE,
+            op=op or self.new_op(),
+            mode="retime",
+            prompt=to_json(
+                {
+                    "id": prompt.id,
+                    "version": str(prompt.version),
+                    "seq": str(prompt.seq),
+                    "status": prompt.status,
+                    "platform": prompt.platform,
+                    "next_nominal": str(next_nominal),
+                    "next_at": str(next_at),
+                }
+            ),
+        )
+        return bool(answer[0] == "retimed")
+
+    async def claim(self, items: Sequence[ClaimItem], *, op: str | None = None) -> list[str]:
+        """For each item `claimed`, `lost` or `gone`. At most 500 items."""
+        return list(await self.transport.run(script.CLAIM, op=op or self.new_op(), items=to_json(items)))
+
+    async def take(self, limit: int, *, lease_ms: int, daemon: str, serves: Serves, op: str | None = None) -> Taken:
+        """Lease up to `limit` (at most 500) ready fires."""
+        token = op or self.new_op()
+        answer = await self.transport.run(
+            script.TAKE,
+            op=token,
+            limit=limit,
+            lease=lease_ms,
+            daemon=daemon,
+            serves=to_json(serves._asdict()),
+        )
+        found = [lease_from(token, fire_id, pairs(fields), document) for fire_id, fields, document in answer[1:]]
+        leases = [lease for lease in found if isinstance(lease, Lease)]
+        unreadable = [fire for fire in found if isinstance(fire, Unreadable)]
+        return Taken(token, leases, unreadable, int(answer[0]))
+
+    async def extend(self, items: Sequence[tuple[str, str, int | None]], *, lease_ms: int) -> list[str]:
+        """Renew leases given as (fire id, token, started at). For each `ok`, `cancel` or `lost`."""
+        states: list[str] = []
+        for page in pages(items):
+            rows = [(fire, token, "" if started is None else str(started)) for fire, token, started in page]
+            states += await self.transport.run(script.EXTEND, lease=lease_ms, items=to_json(rows))
+        return states
+
+    async def settle(self, items: Sequence[SettleItem], *, keep: int) -> list[str]:
+        """End attempts. For each `settled` or `lost`. At most 500 items; `keep` bounds each prompt's history."""
+        return list(await self.transport.run(script.SETTLE, keep=keep, items=to_json(items)))
+
+    async def reap(self, *, leases: bool, max_crashes: int, op: str | None = None) -> list[tuple[str, str]]:
+        """Free what lost daemons held (if `leases`) and make due retries ready: (fire id, what became of it)."""
+        answer = await self.transport.run(
+            script.REAP,
+            op=op or self.new_op(),
+            limit=BATCH,
+            leases="1" if leases else "0",
+            max_crashes=max_crashes,
+        )
+        return [(fire, outcome) for fire, outcome in answer]
+
+    async def edit(self, item: EditItem, *, op: str | None = None) -> int | Refused | str:
+        """Give a prompt another definition. Returns its new version; `Refused` where it is not as it was read or was
+        cancelled; the id of the living prompt that has its key; or `moved`: compute again what is next."""
+        answer = await self.transport.run(script.EDIT, op=op or self.new_op(), edit=to_json(item))
+        if answer[0] == "edited":
+            return int(answer[1])
+        if answer[0] == "exists":
+            return str(answer[1])
+        return "moved" if answer[0] == "moved" else _refused(answer)
+
+    async def pause(
+        self, prompt_id: str, *, version: int | None = None, reason: str, note: str = "", op: str | None = None
+    ) -> int | Refused:
+        """A prompt fires no more until it is resumed. Returns how many waiting fires were taken back."""
+        answer = await self.transport.run(
+            script.PAUSE,
+            op=op or self.new_op(),
+            id=prompt_id,
+            version="" if version is None else str(version),
+            reason=reason,
+            note=note,
+        )
+        return int(answer[1]) if answer[0] == "paused" else _refused(answer)
+
+    async def resume(
+        self, prompt: ScheduledPrompt, status: str, next_nominal: int, next_at: int, *, op: str | None = None
+    ) -> Refused | None:
+        """A paused prompt fires again, from `next_nominal` on. None where it does."""
+        answer = await self.transport.run(
+            script.RESUME,
+            op=op or self.new_op(),
+            id=prompt.id,
+            version=str(prompt.version),
+            seq=str(prompt.seq),
+            status=status,
+            platform=prompt.platform,
+            next_nominal=str(next_nominal),
+            next_at=str(next_at),
+            skips=skips_json(nominal for nominal in prompt.skips if nominal >= next_nominal),
+        )
+        return None if answer[0] == "resumed" else _refused(answer)
+
+    async def skip(
+        self,
+        mode: Literal["skip", "unskip"],
+        prompt: ScheduledPrompt,
+        nominal: int,
+        skips: Iterable[int],
+        *,
+        op: str | None = None,
+    ) -> str | Refused:
+        """`skips`: all that are to be skipped from now on. Returns `done`, `taken_back` (it was claimed ahead), or the
+        status of its fire where it is too late."""
+        answer = await self.transport.run(
+            script.SKIP,
+            op=op or self.new_op(),
+            mode=mode,
+            id=prompt.id,
+            version=str(prompt.version),
+            nominal=str(nominal),
+            skips=skips_json(skips),
+        )
+        if answer[0] in ("conflict", "gone"):
+            return _refused(answer)
+        return str(answer[1] if answer[0] == "late" else answer[0])
+
+    async def cancel(self, prompt_id: str, *, op: str | None = None) -> Cancelled | Refused:
+        """A prompt fires no more; what waits ends, what runs is asked to stop."""
+        answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id)
+        if answer[0] == "cancelled":
+            return Cancelled(answer[1], int(answer[2]), int(answer[3]))
+        return _refused(answer)
+
+    async def cancel_fire(self, fire_id: str, *, op: str | None = None) -> Literal["ended", "asked"] | Refused:
+        """A waiting fire ends, a running one is asked to stop."""
+        answer = await self.transport.run(script.CANCEL_FIRE, op=op or self.new_op(), fire=fire_id)
+        return answer[0] if answer[0] in ("ended", "asked") else _refused(answer)
+
+    async def quarantine(self, prompt: Unreadable | ScheduledPrompt, error: str, *, op: str | None = None) -> bool:
+        """Set a record aside that cannot be read or computed. False where it changed meanwhile."""
+        answer = await self.transport.run(
+            script.QUARANTINE,
+            op=op or self.new_op(),
+            id=prompt.id,
+            status=prompt.status,
+            version=str(prompt.version),
+            seq=str(prompt.seq),
+            error=error,
+        )
+        return bool(answer[0] == "quarantined")
+
+    async def purge(self, prompts: Iterable[ScheduledPrompt], before: int, *, op: str | None = None) -> Purged:
+        """Delete what has been over since before `before` (ms UTC). Of a prompt with more than 1,000 fires, the oldest
+        1,000; it is kept until a later call finds none left."""
+        items = [
+            {
+                "id": p.id,
+                "version": str(p.version),
+                "platform": p.platform,
+                "owner": p.owner or "",
+                "agent": p.agent or "",
+                "key": p.key or "",
+            }
+            for p in prompts
+        ]
+        op = op or self.new_op()
+        answer: list[tuple[str, str]] = []
+        for first in range(0, len(items), PURGE_BATCH):
+            page = items[first : first + PURGE_BATCH]
+            answer += await self.transport.run(
+                script.PURGE, op=f"{op}.{first}", before=str(before), items=to_json(page)
+            )
+        return Purged(
+            prompts=sum(1 for outcome, _ in answer if outcome == "purged"),
+            fires=sum(int(fires) for _, fires in answer),
+            undated=[item["id"] for item, (outcome, _) in zip(items, answer, strict=True) if outcome == "undated"],
+        )
+
+    async def heartbeat(self, daemon: str, info: str) -> list[tuple[str, str]]:
+        """Say that `daemon` lives (or, with an empty info, leaves). Returns (id, info) of all that live."""
+        answer = await self.transport.run(script.HEARTBEAT, daemon=daemon, info=info, alive=DAEMON_ALIVE_MS)
+        return [(daemon_id, info) for daemon_id, info in answer]
+
+
+def _more(prompt: ScheduledPrompt) -> dict[str, str]:
+    """What an imported prompt brings along, and a new one does not have."""
+    fields = {
+        "last_nominal": prompt.last_nominal,
+        "paused_at": prompt.paused_at,
+        "pause_reason": prompt.pause_reason,
+        "pause_note": prompt.pause_note,
+        "skips": skips_json(prompt.skips) or None,
+    }
+    return {name: str(value) for name, value in fields.items() if value is not None}
+
+
+def skips_json(nominals: Iterable[int]) -> str:
+    """As the store keeps them: JSON, or '' for none."""
+    kept = sorted(set(nominals))
+    return to_json([str(nominal) for nominal in kept]) if kept else ""
+
+
+def _refused(answer: list[str]) -> Refused:
+    return Refused("gone") if answer[0] == "gone" else Refused(*answer[1:])
