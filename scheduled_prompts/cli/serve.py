@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from scheduled_prompts.cli.logs import configure_logs, flush_logs
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document
+from scheduled_prompts.cli.service_manager import ServiceManager
 from scheduled_prompts.cli.session import chosen_settings, command_line
-from scheduled_prompts.engine.daemon import Daemon
+from scheduled_prompts.engine.daemon import LAST_WORDS, Daemon
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.runners.registry import build_runners
 from scheduled_prompts.settings import EngineSettings, Settings
@@ -24,9 +25,14 @@ from scheduled_prompts.version import VERSION
 
 log = structlog.get_logger("scheduled_prompts.cli.serve")
 
+FAREWELLS = 5 * LAST_WORDS
+"""Seconds that a stop may take once the drain is over: what is being taken, the runners that tidy up, the writing of
+the ends, and the goodbye to the store each have their bound."""
+
 
 async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | None) -> None:
     """Serve until a signal comes. Raises InvalidConfig, InvalidInput, StoreUnreachable, StoreUnusable."""
+    service_manager = ServiceManager.from_environment(os.environ)
     settings = chosen_settings(choices)
     engine = _engine_settings(settings.engine, slots, platforms)
     configure_logs(settings.log_level, settings.log_format, settings.log_prompts)
@@ -34,12 +40,20 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
         daemon = Daemon(
             settings.store, runners=build_runners(settings.runners), settings=engine, namespace=settings.namespace
         )
-        await _until_stopped(daemon, lambda: _say_what_is_served(daemon, settings, choices))
+        service_manager.warn_of_a_short_watchdog(engine.sweep_period)
+        daemon.on_sweep = lambda: service_manager.hear_of_a_sweep(_in_one_line(daemon))
+        await _until_stopped(
+            daemon,
+            when_ready=lambda: _say_what_is_served(daemon, settings, choices),
+            when_stopping=lambda: service_manager.hear_of_the_stop(
+                f"stopping; {daemon.worker.running} running", engine.drain + FAREWELLS
+            ),
+        )
     finally:
         flush_logs()
 
 
-async def _until_stopped(daemon: Daemon, when_ready: Callable[[], None]) -> None:
+async def _until_stopped(daemon: Daemon, when_ready: Callable[[], None], when_stopping: Callable[[], None]) -> None:
     """Run it. A first signal asks it to stop, a second one to hurry, a third one ends it as it is."""
     running = asyncio.current_task()
     assert running is not None
@@ -51,6 +65,7 @@ async def _until_stopped(daemon: Daemon, when_ready: Callable[[], None]) -> None
         daemon.stop()
         if heard == 1:
             log.info("stopping", signal=number.name, running=daemon.worker.running, drain_s=daemon.settings.drain)
+            when_stopping()
         elif heard > 2 or not daemon.ready.is_set():
             running.cancel()
 
@@ -109,6 +124,12 @@ def _say_what_is_served(daemon: Daemon, settings: Settings, choices: Choices) ->
         sys.stderr.flush()
     if not daemon.store.remembers:
         log.warning("nothing_is_kept", store="memory:", hint="prompts are gone when this daemon ends")
+
+
+def _in_one_line(daemon: Daemon) -> str:
+    """What `systemctl status` shows, as true as the last sweep."""
+    runners = ", ".join(daemon.serves.runners)
+    return f"{daemon.store.description}; runners: {runners}; {daemon.worker.running} of {daemon.settings.slots} running"
 
 
 def _is_readable(settings: Settings) -> bool:

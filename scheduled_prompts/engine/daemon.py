@@ -88,6 +88,8 @@ class Daemon:
         self._task: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
         """Set when the daemon is fully up: subscribed, hydrated, looking."""
+        self.on_sweep: Callable[[], None] = _nothing
+        """Called after each sweep that succeeded; by the first one the daemon is ready."""
 
     def _info(self, running: int = 0) -> DaemonInfo:
         return DaemonInfo(
@@ -222,6 +224,7 @@ class Daemon:
         self.timers.look_again()
         await sweep(self.store, self.timers, self.claimer, self._membership, self.serves, horizon_ms=self._horizon_ms)
         self.ready.set()
+        self.on_sweep()
 
     async def _clean_up(self) -> None:
         purged = await cleanup(self.store, self.settings.retention_days)
@@ -257,3 +260,6 @@ class Daemon:
             self.timers.arm(prompt_id, due)
         else:
             self.timers.disarm(prompt_id)
+
+
+def _nothing() -> None: ...
