@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.claiming import Claimer
+from scheduled_prompts.engine.hooks import FireHook, Hooks, PromptHook
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.engine.rules import apply_new_rules
@@ -27,7 +28,7 @@ from scheduled_prompts.engine.watch import Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
-from scheduled_prompts.scheduler import read_daemons
+from scheduled_prompts.scheduler import Scheduler, read_daemons
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
@@ -48,6 +49,10 @@ class Daemon:
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `runners`: by
     name, an object with `async run(fire)`, or a function (async or not) that takes the fire; `*` serves every name
     that has no other. Run it with `await daemon.run()`, or as an async context manager beside your own tasks.
+
+    `on_fire_failed` is called with each `Fire` that ended failed, timed out or interrupted in this daemon's hands;
+    `on_prompt_paused` with each `ScheduledPrompt` that was paused while it lives. Functions, async or not; see
+    `engine.hooks`.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class Daemon:
         settings: EngineSettings | None = None,
         namespace: str = "sp",
         clock: Clock | None = None,
+        on_fire_failed: FireHook | None = None,
+        on_prompt_paused: PromptHook | None = None,
     ) -> None:
         self.settings = settings or EngineSettings()
         self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
@@ -82,6 +89,8 @@ class Daemon:
         )
         self.worker.room_was_made = self.claimer.room_was_made
         self._watch = Watch(self.store, self.claimer, self.worker, self._membership, self.serves, self.settings)
+        self._hooks = Hooks(Scheduler(self.store), on_fire_failed, on_prompt_paused)
+        self.worker.fire_failed = self._watch.fire_failed = self._hooks.fire_failed
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._sweep_now = asyncio.Event()
@@ -145,6 +154,9 @@ class Daemon:
                 await self._stop_asked.wait()
                 self.timers.clear()
                 await self.worker.stop(self.settings.drain, hurry=self._hurry, grace=LAST_WORDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS):
+                        await self._hooks.all_told()
                 for task in tasks:
                     task.cancel()
             log.info("daemon_stopped", daemon=self.id, claimed=self.claimer.won, claims_lost=self.claimer.lost)
@@ -160,6 +172,7 @@ class Daemon:
         settings = self.settings
         return [
             self.worker.run(),
+            self._hooks.run(),
             *(self._patiently(self.claimer.run) for _ in range(CLAIMING_AT_ONCE)),
             self._patiently(self._listen),
             self._every(settings.watch_period, self._look),
@@ -245,9 +258,11 @@ class Daemon:
             self._sweep_now.set()
         elif kind == "armed":
             self._armed(change["prompt"], change["platform"], int(change["due"]))
-        elif kind == "cancelled":
+        elif kind in ("disarmed", "paused"):
             self.timers.disarm(change["prompt"])
             self.claimer.forget(change["prompt"])
+            if kind == "paused":
+                self._hooks.prompt_paused(change["prompt"])
         elif kind == "ready":
             self.worker.wake()
         elif kind == "stop":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.sweep import OVERDUE_MS, patience_ms
 from scheduled_prompts.engine.worker import Worker
+from scheduled_prompts.fire import FireStatus
 from scheduled_prompts.ids import prompt_of
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
@@ -74,6 +77,8 @@ class Watch:
         self._serves = serves
         self._settings = settings
         self._contact = contact or Contact(store)
+        self.fire_failed: Callable[[str], None] = lambda _: None
+        """Called with the id of a fire that ended because its daemon was lost."""
 
     async def begin_contact(self) -> None:
         await self._contact.keep()
@@ -98,4 +103,6 @@ class Watch:
         for fire_id, outcome in reaped:
             if outcome != "retried":
                 log.warning("lease_expired", fire=fire_id, prompt=prompt_of(fire_id), outcome=outcome)
+            if outcome in (FireStatus.FAILED, FireStatus.INTERRUPTED):
+                self.fire_failed(fire_id)
         self._worker.ready_changed(sum(1 for _, outcome in reaped if outcome in ("queued", "retried")))

@@ -31,6 +31,7 @@ SETTLE_LATER = 0.1
 SHALLOW = 1_000
 """The ready queue may always hold this many, however few slots are free."""
 NEWER_SCHEMA_PAUSE_MS = 60_000
+NOT_WELL = (FireStatus.FAILED, FireStatus.TIMED_OUT, FireStatus.INTERRUPTED)
 
 
 class Worker:
@@ -67,6 +68,8 @@ class Worker:
         self._waiting = 0
         self.room_was_made: Callable[[], None] = _nothing
         """Called when the ready queue got shallower."""
+        self.fire_failed: Callable[[str], None] = _nothing
+        """Called with the id of a fire that has ended, and not well."""
 
     @property
     def running(self) -> int:
@@ -204,6 +207,8 @@ class Worker:
                 for (attempt, item), answer in zip(batch, answers, strict=True):
                     self._let_go(attempt)
                     _log_end(attempt, item, answer)
+                    if answer == "settled" and item["outcome"] in NOT_WELL:
+                        self.fire_failed(attempt.fire.id)
 
     # Renewing
 
@@ -281,7 +286,7 @@ class Worker:
             ended.cancel()
 
 
-def _nothing() -> None: ...
+def _nothing(*_: object) -> None: ...
 
 
 def _unreadable(fire: Unreadable, token: str, now: int) -> SettleItem:
