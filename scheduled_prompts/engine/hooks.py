@@ -1,7 +1,7 @@
 """Telling the program that embeds a daemon of what it may want to act on: a fire that failed, a prompt that was paused.
 
 A hook is told after the fact, one call at a time, beside the daemon's own work: a slow or failing one delays other
-hooks and nothing else. What happens in another daemon's hands is told there; a pause is told by every daemon that lives.
+hooks and nothing else. What happens in another daemon's hands is told there; a pause is told by each that lives.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ BUILT_IN = {
     "command": "scheduled_prompts.runners.command:CommandRunner",
     "log": "scheduled_prompts.runners.log:LogRunner",
     "python": "scheduled_prompts.runners.python:PythonRunner",
+    "webhook": "scheduled_prompts.runners.webhook:WebhookRunner",
 }
 
 Kind = Callable[..., object]
