@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from redis.asyncio import Redis
 
@@ -15,7 +15,7 @@ from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, No
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
-from scheduled_prompts.scheduler import changing, finding, serving
+from scheduled_prompts.scheduler import applying, changing, exporting, finding, serving
 from scheduled_prompts.scheduler.answers import (
     Edited,
     FirePage,
@@ -26,10 +26,17 @@ from scheduled_prompts.scheduler.answers import (
     Scheduled,
     Skipped,
 )
+from scheduled_prompts.scheduler.applying import Applied, Wanted
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
+from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
+from scheduled_prompts.scheduler.exporting import Imported
+from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span
+from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span, Unreadable
 from scheduled_prompts.upcoming import Occurrence, coming, occurrences
+
+if TYPE_CHECKING:
+    from scheduled_prompts.scheduler.sync import SyncScheduler
 
 UPCOMING = 5
 MOST_UPCOMING = 1000
@@ -59,6 +66,14 @@ class Scheduler:
         self._owns_store = not isinstance(where, Store)
         self.clock = self.store.clock
         self.timezone = zone(timezone or system_timezone()).key
+
+    @staticmethod
+    def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
+        """The same for programs without an event loop, open: `with Scheduler.sync(url) as scheduler: …`. The arguments
+        are those of `Scheduler`."""
+        from scheduled_prompts.scheduler.sync import SyncScheduler
+
+        return SyncScheduler(where, **arguments)
 
     async def open(self) -> Self:
         if self._owns_store:
@@ -284,6 +299,76 @@ class Scheduler:
         """The daemons that live."""
         return await serving.daemons(self.store)
 
+    # How things stand, and what happens
+
+    async def stats(self) -> Stats:
+        """How things stand, in numbers: prompts, fires, lateness, daemons. Costs the same however many there are."""
+        return await read_stats(self.store, self.timezone)
+
+    async def past_events(
+        self, *, limit: int = 20, since: Since | None = None, prompt: str | None = None, types: Collection[str] = ()
+    ) -> EventPage:
+        """The last events, or the first behind `since`, oldest first: of one prompt (by its id or a part of it), of
+        some types, or all. Raises InvalidInput, NotFound."""
+        prompt_id = None if prompt is None else await self.resolve(prompt)
+        if since is None:
+            return await last_events(self.store, limit, prompt_id, types)
+        return await events_since(self.store, since, limit, prompt_id, types)
+
+    def events(self, *, since: Since | None = None, prompt: str | None = None, types: Collection[str] = ()) -> Events:
+        """Events as they happen, for ever: from now on, or from behind `since`. `prompt` is a whole id.
+
+        Iterating raises StoreUnreachable while the store does not answer, and goes on from where it was when it does.
+        An event of type `gap` stands for what was trimmed before it was read. Raises InvalidInput.
+        """
+        return Events(self.store, since, prompt, types)
+
     async def why_unserved(self, prompt: Definition) -> str | None:
         """Why no live daemon would fire this prompt; None where one would."""
         return await serving.why_unserved(self.store, prompt)
+
+    # Many at once
+
+    async def apply(
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        set_name: str,
+        owner: str | None = None,
+        prune: bool = False,
+        dry_run: bool = False,
+    ) -> Applied:
+        """Make the prompts of an owner what is `wanted`, by their keys; applying again changes nothing. They get the
+        label `applied-from`. `prune`: cancel the owner's living prompts with that label that are no longer wanted.
+
+        Raises Refusals (an InvalidInput) with every problem, before anything is written.
+        """
+        return await applying.apply(self, wanted, owner, set_name, prune=prune, dry_run=dry_run)
+
+    def export(
+        self,
+        *,
+        owner: str | None = None,
+        platform: str | None = None,
+        agent: str | None = None,
+        ended: bool = False,
+    ) -> AsyncIterator[ScheduledPrompt | Unreadable]:
+        """All prompts, newest first, page by page; `ended`: with those that have ended."""
+        wanted = {"owner": owner, "agent": agent, "platform": platform}
+        filters = {field: value for field, value in wanted.items() if value is not None}
+        return exporting.export(self.store, filters, ended=ended)
+
+    async def import_prompts(
+        self,
+        document: object,
+        *,
+        overdue: exporting.Overdue = "skip",
+        dry_run: bool = False,
+        progress: exporting.Progress | None = None,
+    ) -> Imported:
+        """Create the prompts of an export under their own ids; one that is there already is left as it is. What passed
+        meanwhile does not fire, unless `overdue` is `fire`: then as after an outage.
+
+        Raises Refusals (an InvalidInput) with every problem, before anything is written.
+        """
+        return await exporting.import_prompts(self.store, document, overdue=overdue, dry_run=dry_run, progress=progress)

@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.store.connection import Connection, adopt, connect
+from scheduled_prompts.store.counts import Counts
+from scheduled_prompts.store.events import EventReads
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.opening import check_namespace, check_server
 from scheduled_prompts.store.reads import Reads
@@ -18,7 +20,7 @@ from scheduled_prompts.store.transport import Transport
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads):
+class Store(Transitions, Reads, Counts, EventReads):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.
