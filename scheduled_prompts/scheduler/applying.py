@@ -1,0 +1,298 @@
+"""`apply`: an owner's prompts become what a file says.
+
+Prompts are found by their key, so applying a file twice changes nothing. For that, each `when` must mean tomorrow what
+it means today: what counts from the moment it is typed (`in 20m`, `tomorrow at 9am`) is refused. Everything is checked
+before anything is written; what somebody else changes in between is a conflict of that one prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from scheduled_prompts import ids
+from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, UnknownTimezone
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
+from scheduled_prompts.schedule.kinds import FIRST_INSTANT
+from scheduled_prompts.scheduler.changing import RESCHEDULING
+from scheduled_prompts.scheduler.defining import _problem as problem_text
+from scheduled_prompts.scheduler.defining import changed_fields, kept_where_same, to_schedule
+from scheduled_prompts.scheduler.problems import Problem, Refusals
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.pages import BATCH
+from scheduled_prompts.store.records import ReadPrompt, Unreadable
+
+if TYPE_CHECKING:
+    from scheduled_prompts.scheduler.scheduler import Scheduler
+
+LABEL = "applied-from"
+"""Names the set that a prompt was applied from: what `prune` goes by."""
+_LONG_AGO = 9 * 366 * 86_400_000
+"""Nine years: every day that is named without its year (29 February, too) comes up in between."""
+_ANY_SCHEDULE = Cron(expression="0 0 * * *")
+
+
+class Wanted(NamedTuple):
+    """A prompt as it is to be. `fields`: those of `Definition` but key, owner and schedule."""
+
+    key: str
+    when: str | datetime | None
+    fields: Mapping[str, Any]
+
+
+class Created(NamedTuple):
+    """`prompt` is None where nothing was written."""
+
+    definition: Definition
+    prompt: ScheduledPrompt | None
+
+
+class Changed(NamedTuple):
+    """A prompt as it was, what it is to be, and the names of the fields that differ."""
+
+    before: ScheduledPrompt
+    after: Definition
+    fields: list[str]
+
+
+class Applied(NamedTuple):
+    """What `apply` did; with `dry_run`, what it would have done."""
+
+    created: list[Created]
+    changed: list[Changed]
+    unchanged: list[ScheduledPrompt]
+    cancelled: list[ScheduledPrompt]
+    conflicts: list[Problem]
+    """Prompts that somebody else changed meanwhile: these were left as they are."""
+    dry_run: bool
+
+
+async def apply(
+    scheduler: Scheduler, wanted: Sequence[Wanted], owner: str | None, set_name: str, *, prune: bool, dry_run: bool
+) -> Applied:
+    definitions, problems = defined(wanted, owner, set_name, scheduler.timezone, scheduler.clock.now())
+    if problems:
+        raise Refusals(problems)
+    plan = await _plan(scheduler.store, definitions, owner)
+    if plan.conflicts:
+        raise Refusals(plan.conflicts)
+    if prune:
+        plan = plan._replace(cancelled=await _no_longer_wanted(scheduler.store, definitions, owner, set_name))
+    return plan if dry_run else await _carry_out(scheduler, plan)
+
+
+def defined(
+    wanted: Sequence[Wanted], owner: str | None, set_name: str, timezone: str, now: int
+) -> tuple[dict[str, Definition], list[Problem]]:
+    """The definitions by key, and all that is wrong with them. `timezone`: of prompts that name none."""
+    definitions: dict[str, Definition] = {}
+    problems: list[Problem] = []
+    for one in wanted:
+        place = f"prompts.{one.key}"
+        found = _definition(one, place, owner, set_name, timezone, now)
+        if isinstance(found, Definition):
+            definitions[one.key] = found
+        else:
+            problems += found
+    return definitions, list(dict.fromkeys(problems))  # what is wrong for all (the owner's name) is said once
+
+
+def lasting_schedule(when: str | datetime, now: int, timezone: str) -> Schedule:
+    """The schedule that `when` means, today as well as tomorrow. A one-shot may lie in the past.
+
+    Raises InvalidSchedule for what is not understood, and for what counts from the moment when it is said.
+    """
+    if isinstance(when, datetime):
+        return to_schedule(when, now, timezone)
+    try:
+        today = to_schedule(when, now, timezone)
+    except InvalidSchedule:
+        once, twice = _read_long_ago(when, now, timezone)
+        if isinstance(once, Once):
+            if once != twice:
+                raise _counts_from_now(when) from None
+            if next_after(once, now, timezone=timezone, seed="") is None:
+                return once
+        raise
+    if isinstance(today, Once) and {today} != {*_read_long_ago(when, now, timezone)}:
+        raise _counts_from_now(when)
+    return today
+
+
+def _read_long_ago(when: str, now: int, timezone: str) -> Iterator[Schedule | None]:
+    """What it meant at two earlier dates, as the day began."""
+    for earlier in (now - _LONG_AGO, now - 2 * _LONG_AGO):
+        day = datetime.fromtimestamp(earlier / 1000, zone(timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            yield to_schedule(when, round(day.timestamp() * 1000), timezone)
+        except InvalidSchedule:
+            yield None
+
+
+def _counts_from_now(when: str) -> InvalidSchedule:
+    return InvalidSchedule(
+        f"“{when}” means another time each time it is read, and a file is read again and again",
+        hint="give the date (“2026-12-01 09:00”), or what recurs (“every day at 9am”)",
+    )
+
+
+def _definition(
+    wanted: Wanted, place: str, owner: str | None, set_name: str, timezone: str, now: int
+) -> Definition | list[Problem]:
+    problems: list[Problem] = []
+    fields = dict(wanted.fields)
+    try:
+        timezone = zone(fields.get("timezone") or timezone).key
+    except UnknownTimezone as error:
+        problems.append(Problem(f"{place}.timezone", error.message, error.hint))
+    schedule: Schedule = _ANY_SCHEDULE
+    if wanted.when is None:
+        problems.append(Problem(f"{place}.when", "it is missing", "such as “every weekday at 9:00”"))
+    elif not problems:
+        try:
+            schedule = lasting_schedule(wanted.when, now, timezone)
+        except InvalidInput as error:
+            problems.append(Problem(f"{place}.when", error.message, error.hint))
+    fields |= {"key": wanted.key, "owner": owner, "timezone": timezone, "schedule": schedule}
+    labels = fields.get("labels") or {}
+    if isinstance(labels, Mapping):
+        if LABEL in labels:
+            problems.append(Problem(f"{place}.labels.{LABEL}", "this label is put on by apply", "`set` names it"))
+        fields["labels"] = {**labels, LABEL: set_name}
+    if isinstance(fields.get("retry_delays"), list):
+        fields["retry_delays"] = tuple(fields["retry_delays"])
+    try:
+        definition = Definition.model_validate(fields, strict=True)
+    except ValidationError as error:
+        return problems + [_placed(problem, place) for problem in error.errors(include_url=False)]
+    return problems or definition
+
+
+def _placed(problem: Any, place: str) -> Problem:
+    where = [str(part) for part in problem["loc"]]
+    name, colon, message = problem_text(problem).partition(": ")
+    if not colon:
+        message = name
+    if problem["type"] == "missing":
+        message = "it is missing"
+    if where[0] == "owner":
+        return Problem("owner", message)
+    if where == ["labels", LABEL]:
+        return Problem("set", message)
+    if where[0] == "key":
+        return Problem(place, f"a key like this cannot be: {message}")
+    return Problem(".".join([place, *where]), message)
+
+
+async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | None) -> Applied:
+    """What is to be done. What stands in the way of it is in `conflicts`."""
+    plan = Applied([], [], [], [], [], dry_run=True)
+    now = store.clock.now()
+    for key, holder in (await _holders(store, list(wanted), owner)).items():
+        definition, place = wanted[key], f"prompts.{key}"
+        if isinstance(holder, Unreadable):
+            hint = None if holder.newer else "`edit` with a text and a time repairs it, `cancel` removes it"
+            problem = f"prompt {ids.short(holder.id)}, which has this key, cannot be read: {holder.error}"
+            plan.conflicts.append(Problem(place, problem, hint))
+        elif holder is not None and holder.status is PromptStatus.QUARANTINED:
+            problem = f"prompt {ids.short(holder.id)}, which has this key, is quarantined"
+            plan.conflicts.append(Problem(place, problem, "`doctor` says why, `edit` repairs it"))
+        elif holder is not None and not holder.status.has_ended:
+            schedule = kept_where_same(definition.schedule, holder.schedule)
+            definition = definition.model_copy(update={"schedule": schedule})
+            fields = changed_fields(holder, definition)
+            after = now if holder.last_nominal is None else max(now, holder.last_nominal)
+            if not fields:
+                plan.unchanged.append(holder)
+            elif RESCHEDULING & set(fields) and not _comes_after(definition, after):
+                plan.conflicts.append(_has_passed(place, definition))
+            else:
+                plan.changed.append(Changed(holder, definition, fields))
+        elif _comes_after(definition, now):
+            plan.created.append(Created(definition, None))
+        elif holder is not None and holder.status is PromptStatus.EXECUTED and _same_instant(holder, definition):
+            plan.unchanged.append(holder)
+        else:
+            plan.conflicts.append(_has_passed(place, definition))
+    return plan
+
+
+async def _holders(store: Store, keys: Sequence[str], owner: str | None) -> dict[str, ReadPrompt]:
+    """By key, the prompt that last had it."""
+    holders = {key: await store.holder_of(owner, key) for key in keys}
+    known = {prompt_id for prompt_id in holders.values() if prompt_id is not None}
+    prompts = dict(zip(known, await store.read_prompts(list(known)), strict=True))
+    return {key: None if holder is None else prompts[holder] for key, holder in holders.items()}
+
+
+async def _no_longer_wanted(
+    store: Store, wanted: Mapping[str, Definition], owner: str | None, set_name: str
+) -> list[ScheduledPrompt]:
+    """The owner's living prompts that this set brought and no longer has."""
+    found: list[ScheduledPrompt] = []
+    position: tuple[int, str] | None = None
+    index = None if owner is None else ("owner", owner)
+    while rows := await store.newest_ids(index, position, BATCH):
+        position = (rows[-1][1], rows[-1][0])
+        for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
+            if (
+                isinstance(prompt, ScheduledPrompt)
+                and not prompt.status.has_ended
+                and (prompt.owner, prompt.labels.get(LABEL)) == (owner, set_name)
+                and prompt.key not in wanted
+            ):
+                found.append(prompt)
+    return found
+
+
+async def _carry_out(scheduler: Scheduler, plan: Applied) -> Applied:
+    done = Applied([], [], plan.unchanged, [], [], dry_run=False)
+    for definition, _ in plan.created:
+        fields = {name: getattr(definition, name) for name in Definition.model_fields}
+        text, schedule = fields.pop("text"), fields.pop("schedule")
+        answer = await scheduler.schedule(text, schedule, **fields)
+        if answer.created:
+            done.created.append(Created(definition, answer.prompt))
+        else:
+            problem = f"prompt {ids.short(answer.prompt.id)} took this key meanwhile"
+            done.conflicts.append(Problem(f"prompts.{definition.key}", problem, "apply again"))
+    for change in plan.changed:
+        changes = {name: getattr(change.after, name) for name in change.fields}
+        when = changes.pop("schedule", None)
+        try:
+            await scheduler.edit(change.before.id, version=change.before.version, when=when, **changes)
+            done.changed.append(change)
+        except (Conflict, NotFound) as error:
+            done.conflicts.append(Problem(f"prompts.{change.after.key}", error.message, "apply again"))
+    for prompt in plan.cancelled:
+        try:
+            await scheduler.cancel(prompt.id)
+            done.cancelled.append(prompt)
+        except (Conflict, NotFound):
+            continue  # it has ended by itself
+    return done
+
+
+def _comes_after(definition: Definition, after: int) -> bool:
+    """Whether any occurrence comes after an instant (ms UTC)."""
+    return next_after(definition.schedule, after, timezone=definition.timezone, seed="") is not None
+
+
+def _same_instant(one: Definition, other: Definition) -> bool:
+    """Whether both are one-shots of the same moment."""
+    if not isinstance(one.schedule, Once) or not isinstance(other.schedule, Once):
+        return False
+    first, second = (next_after(d.schedule, FIRST_INSTANT, timezone=d.timezone, seed="") for d in (one, other))
+    return first == second
+
+
+def _has_passed(place: str, definition: Definition) -> Problem:
+    last = next_after(definition.schedule, FIRST_INSTANT, timezone=definition.timezone, seed="")
+    said = "" if last is None else f" ({definition.local(last).isoformat(sep=' ', timespec='minutes')})"
+    return Problem(
+        f"{place}.when", f"its time has passed{said}, and it did not fire by this key", "give another, or take it out"
+    )
