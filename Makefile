@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install run test check format cover bench clean
+.PHONY: help install run test check smoke format cover bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,14 @@ check: $(VENV)/.dev  ## lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+smoke: $(VENV)/.dev  ## every command once, by the built wheel in an empty environment
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$folder" . && \
+	$(PYTHON) -m venv "$$folder/venv" && \
+	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+		"$$(echo $$folder/*.whl)[embedded,webhook]" && \
+	"$$folder/venv/bin/python" tests/wheel/smoke.py
 
 format: $(VENV)/.dev  ## let ruff format the code
 	@$(BIN)/ruff format .

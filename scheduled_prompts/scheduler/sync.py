@@ -1,0 +1,130 @@
+"""The scheduler for programs without an event loop: scripts, notebooks, web handlers that block.
+
+Each call is carried out by a loop in a thread of its own, so it may be used from any thread, and where a loop runs
+already (as in a notebook). The calls are those of `Scheduler`, with the same arguments, answers and errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from redis.asyncio import Redis
+
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.scheduler.answers import Preview
+from scheduled_prompts.scheduler.scheduler import UPCOMING, Scheduler
+from scheduled_prompts.store import Store
+from scheduled_prompts.upcoming import Occurrence
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
+
+class _Blocking(Generic[P, Answer]):
+    """A call of `Scheduler` that waits for its answer."""
+
+    def __init__(self, call: Callable[Concatenate[Scheduler, P], Coroutine[Any, Any, Answer]]) -> None:
+        self._call = call
+        self.__doc__ = call.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: SyncScheduler, owner: type) -> Callable[P, Answer]: ...
+    def __get__(self, instance: SyncScheduler | None, owner: type) -> Self | Callable[P, Answer]:
+        if instance is None:
+            return self
+
+        @functools.wraps(self._call)
+        def blocking(*args: P.args, **kwargs: P.kwargs) -> Answer:
+            return instance.carry_out(self._call(instance.scheduler, *args, **kwargs))
+
+        return blocking
+
+
+class SyncScheduler:
+    """`Scheduler`, blocking. Made by `Scheduler.sync`, which says what its arguments are; open at once.
+
+    Close it, or use it as a context manager. Raises what `Scheduler` raises.
+    """
+
+    def __init__(self, where: str | Redis | Store = "embedded:", **arguments: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scheduled-prompts", daemon=True)
+        self._thread.start()
+        try:
+            self.scheduler = self.carry_out(_opened(where, arguments))
+        except BaseException:
+            self._end_thread()
+            raise
+
+    def carry_out(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for what a coroutine answers, in the scheduler's loop. An interrupt cancels it."""
+        if not self._thread.is_alive():
+            call.close()
+            raise RuntimeError("this scheduler is closed")
+        answer = asyncio.run_coroutine_threadsafe(call, self._loop)
+        try:
+            return answer.result()
+        except BaseException:
+            answer.cancel()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, and end the thread. A second time does nothing."""
+        if self._thread.is_alive():
+            try:
+                self.carry_out(self.scheduler.close())
+            finally:
+                self._end_thread()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _end_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    schedule = _Blocking(Scheduler.schedule)
+    get = _Blocking(Scheduler.get)
+    resolve = _Blocking(Scheduler.resolve)
+    list = _Blocking(Scheduler.list)
+    edit = _Blocking(Scheduler.edit)
+    pause = _Blocking(Scheduler.pause)
+    resume = _Blocking(Scheduler.resume)
+    skip = _Blocking(Scheduler.skip)
+    unskip = _Blocking(Scheduler.unskip)
+    cancel = _Blocking(Scheduler.cancel)
+    run_now = _Blocking(Scheduler.run_now)
+    rerun = _Blocking(Scheduler.rerun)
+    fire = _Blocking(Scheduler.fire)
+    cancel_fire = _Blocking(Scheduler.cancel_fire)
+    history = _Blocking(Scheduler.history)
+    spans = _Blocking(Scheduler.spans)
+    quarantined = _Blocking(Scheduler.quarantined)
+    daemons = _Blocking(Scheduler.daemons)
+    why_unserved = _Blocking(Scheduler.why_unserved)
+
+    def preview(self, *args: Any, **kwargs: Any) -> Preview:
+        """As `Scheduler.preview`."""
+
+        async def ask() -> Preview:  # in the loop, whose clock it reads
+            return self.scheduler.preview(*args, **kwargs)
+
+        return self.carry_out(ask())
+
+    def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Sequence[Occurrence]:
+        """What a prompt will do next."""
+        return self.scheduler.upcoming(prompt, count)
+
+
+async def _opened(where: str | Redis | Store, arguments: dict[str, Any]) -> Scheduler:
+    return await Scheduler(where, **arguments).open()
