@@ -128,3 +128,8 @@ def fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
 def upcoming_view(occurrences: Iterable[tuple[int, int]], timezone: str) -> list[dict[str, Any]]:
     """Occurrences to come, from pairs of nominal and due (ms UTC)."""
     return [{"nominal": instant(nominal, timezone), "due": instant(due, timezone)} for nominal, due in occurrences]
+
+
+def whole_fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
+    """A fire with the definition that it ran: null where that cannot be read."""
+    return {**fire_view(fire, timezone), "prompt": None if fire.prompt is None else definition_view(fire.prompt)}

@@ -1,4 +1,4 @@
-"""`cancel` and `run`: what changes a prompt that is there."""
+"""`cancel` and `run`: what ends a prompt, and what fires it beside its schedule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
 from scheduled_prompts.cli.session import chosen_settings, open_scheduler, why_unserved
 from scheduled_prompts.cli.waiting import ended, waiting
-from scheduled_prompts.fire import FireStatus
+from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.settings import Settings
 from scheduled_prompts.views import fire_view, prompt_view
 
 
@@ -31,19 +34,33 @@ async def run(choices: Choices, prompt_id: str, *, wait: bool, wait_timeout: flo
     async with open_scheduler(settings) as scheduler:
         prompt = await scheduler.get(prompt_id)
         fire = await scheduler.run_now(prompt.id)
-        document = fire_view(fire, prompt.timezone)
-        unserved = await why_unserved(scheduler, prompt, settings, choices)
-        if unserved is not None:
-            document["warning"] = "; ".join(unserved)
-            write_warning(*unserved)
-        if wait:
-            try:
-                async with waiting(prompt, wait_timeout):
-                    fire = await ended(scheduler, fire.id)
-            except CommandFailed as error:
-                error.document = {"fire": document}  # beside the error: a fire has an `error` of its own
-                raise
-            document |= fire_view(fire, prompt.timezone)
+        await followed(scheduler, settings, choices, prompt, fire, wait=wait, wait_timeout=wait_timeout)
+
+
+async def followed(
+    scheduler: Scheduler,
+    settings: Settings,
+    choices: Choices,
+    prompt: ScheduledPrompt,
+    fire: Fire,
+    *,
+    wait: bool,
+    wait_timeout: float | None,
+) -> None:
+    """Tell of a fire that was asked for just now, at once or when it has ended."""
+    document = fire_view(fire, prompt.timezone)
+    unserved = await why_unserved(scheduler, prompt, settings, choices)
+    if unserved is not None:
+        document["warning"] = "; ".join(unserved)
+        write_warning(*unserved)
+    if wait:
+        try:
+            async with waiting(prompt, wait_timeout):
+                fire = await ended(scheduler, fire.id)
+        except CommandFailed as error:
+            error.document = {"fire": document}  # beside the error: a fire has an `error` of its own
+            raise
+        document |= fire_view(fire, prompt.timezone)
     if choices.as_json:
         write_document(document)
     else:

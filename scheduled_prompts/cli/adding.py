@@ -31,7 +31,7 @@ async def add(
     settings = chosen_settings(choices)
     definition = {"runner": settings.runner, "platform": settings.platform} | definition
     if text == "-":
-        text = _standard_input()
+        text = standard_input()
     async with open_scheduler(settings) as scheduler:
         answer = await scheduler.schedule(text, when, timezone=timezone, **definition)
         document = _document(answer)
@@ -84,7 +84,7 @@ def _tell(answer: Scheduled, now: int) -> None:
     write_lines(scheduled(answer, now))
 
 
-def _standard_input() -> str:
+def standard_input() -> str:
     """Standard input up to its end, without the line break that ends it. Raises InvalidInput."""
     raw = sys.stdin.buffer.read(MAX_TEXT_BYTES + 2)  # more is refused anyway
     try:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import typer
+
+from scheduled_prompts.errors import InvalidInput
+
+PROMPTS = "Prompts"
+FIRES = "Fires"
+LOOKING = "Looking"
+RUNNING_IT = "Running it"
+"""The panels of `--help`, by what a command is about."""
 
 GLOBAL = "For every command"
 ADDRESS = "Whose it is and where it goes"
 POLICY = "How it runs"
 WAITING = "Waiting for it"
+GUARD = "What it was made on"
+PAGE = 50
+"""How many `list` and `history` show at most, unless told."""
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)", re.ASCII)
@@ -63,6 +75,18 @@ def label(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def labels(pairs: Sequence[tuple[str, str]] | None) -> dict[str, str]:
+    """What several `--label` come to. Raises InvalidInput where one name is given twice."""
+    found: dict[str, str] = {}
+    for name, value in pairs or ():
+        if name in found:
+            raise InvalidInput(
+                f"label {name!r} is given twice: {found[name]!r} and {value!r}", hint="a label has one value"
+            )
+        found[name] = value
+    return found
+
+
 AsJson = Annotated[
     bool,
     typer.Option("--json", metavar="", help="Answer with one JSON document; errors too.", rich_help_panel=GLOBAL),
@@ -89,6 +113,64 @@ PromptId = Annotated[str, typer.Argument(metavar="ID", help="A prompt's id, or a
 Timezone = Annotated[
     str | None,
     typer.Option("--tz", metavar="ZONE", help="An IANA zone such as Europe/Berlin; else the configured one."),
+]
+RunnerName = Annotated[
+    str | None, typer.Option("--runner", metavar="NAME", help="Who does it; else the configured one (log).")
+]
+Title = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people call it.")]
+Platform = Annotated[
+    str | None,
+    typer.Option("--platform", metavar="NAME", help="Where the answer goes.", rich_help_panel=ADDRESS),
+]
+Agent = Annotated[str | None, typer.Option("--agent", metavar="NAME", rich_help_panel=ADDRESS)]
+Conversation = Annotated[str | None, typer.Option("--conversation", metavar="NAME", rich_help_panel=ADDRESS)]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", parser=label, metavar="K=V", help="Repeat for more.", rich_help_panel=ADDRESS),
+]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        "--priority", metavar="0-100", help="High goes first where not all can run (50).", rich_help_panel=POLICY
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        parser=seconds,
+        metavar="DURATION",
+        help="How long an attempt may take (1h).",
+        rich_help_panel=POLICY,
+    ),
+]
+Attempts = Annotated[
+    Retries | None,
+    typer.Option(
+        "--retries",
+        parser=retries,
+        metavar="N|DELAYS",
+        help="How often a failure is tried again (4), or after how long each time: 10s,1m,5m.",
+        rich_help_panel=POLICY,
+    ),
+]
+OnCrash = Annotated[
+    Literal["rerun", "interrupt"] | None,
+    typer.Option("--on-crash", help="What becomes of a fire whose daemon died (rerun).", rich_help_panel=POLICY),
+]
+Jitter = Annotated[
+    float | None,
+    typer.Option(
+        "--jitter",
+        parser=seconds,
+        metavar="DURATION",
+        help="Be due up to this much later (0).",
+        rich_help_panel=POLICY,
+    ),
+]
+FireRef = Annotated[
+    str,
+    typer.Argument(metavar="REF", help="A fire as `history` shows it: ID@TIME or ID+END; or ID for that one's last."),
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier answer ended.")]

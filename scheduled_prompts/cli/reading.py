@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from scheduled_prompts.cli.options import Choices
-from scheduled_prompts.cli.output import write_document, write_lines
-from scheduled_prompts.cli.session import chosen_settings, closed_scheduler, command_line, open_scheduler
+from scheduled_prompts.cli.documents import quarantined_view, span_view, unreadable_view
+from scheduled_prompts.cli.moments import is_overdue
+from scheduled_prompts.cli.options import PAGE, Choices
+from scheduled_prompts.cli.output import write_document, write_lines, write_warning
+from scheduled_prompts.cli.session import (
+    chosen_settings,
+    closed_scheduler,
+    command_line,
+    open_scheduler,
+    why_unserved,
+)
 from scheduled_prompts.errors import InvalidInput
-from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
-from scheduled_prompts.schedule.zones import to_instant, zone
+from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.ids import short
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule.zones import zone
 from scheduled_prompts.scheduler import Scheduler
-from scheduled_prompts.views import fire_view, instant, prompt_view, schedule_view, upcoming_view
+from scheduled_prompts.scheduler.moments import instant_from
+from scheduled_prompts.settings import Settings
+from scheduled_prompts.store.records import Quarantined
+from scheduled_prompts.views import fire_view, prompt_view, schedule_view, upcoming_view
+
+LATELY = 5
+"""How many fires, and how many spans, `show` tells."""
 
 
 async def list_prompts(choices: Choices, filters: Mapping[str, str | None], *, limit: int, cursor: str | None) -> None:
-    async with open_scheduler(chosen_settings(choices)) as scheduler:
+    settings = chosen_settings(choices)
+    async with open_scheduler(settings) as scheduler:
         page = await scheduler.list(**filters, limit=limit, cursor=cursor)
+        broken = await _set_aside(scheduler, page.items)
         last = {} if choices.as_json else await _last_fires(scheduler, page.items)
         now = scheduler.clock.now()
+        warning = await _why_overdue(scheduler, page.items, settings, choices, now)
     if choices.as_json:
-        write_document({"items": [prompt_view(prompt) for prompt in page.items], "cursor": page.cursor})
+        document: dict[str, Any] = {
+            "items": [_prompt_document(prompt, broken.get(prompt.id)) for prompt in page.items],
+            "cursor": page.cursor,
+            "unreadable": [unreadable_view(record) for record in page.unreadable],
+        }
+        _write(document, warning)
         return
-    if not page.items:
+    if not page.items and not page.unreadable:
         if any(filters.values()) or cursor:
             write_lines("no prompts match")
         else:
@@ -34,54 +55,66 @@ async def list_prompts(choices: Choices, filters: Mapping[str, str | None], *, l
         return
     from scheduled_prompts.cli.tables import prompts_table
 
-    write_lines(prompts_table(page.items, last, now))
+    errors = {record.id: record.error for record in broken.values()}
+    write_lines(prompts_table(page.items, page.unreadable, last, errors, now, scheduler.timezone))
     if page.cursor:
-        write_lines(f"there are more: {command_line(choices, 'list', *_said(filters), '--cursor', page.cursor)}")
+        words = [*_said(filters), *_limit(limit), "--cursor", page.cursor]
+        write_lines(f"there are more: {command_line(choices, 'list', *words)}")
+    if warning is not None:
+        write_warning(*warning)
 
 
 async def show(choices: Choices, prompt_id: str) -> None:
     async with open_scheduler(chosen_settings(choices)) as scheduler:
         prompt = await scheduler.get(prompt_id)
-        missed = [span for span in await scheduler.spans(prompt.id) if span.kind == "missed"]
-        waits = prompt_view(prompt)["next_at"] is not None
-        upcoming = scheduler.upcoming(prompt) if waits else []
+        broken = (await _set_aside(scheduler, [prompt])).get(prompt.id)
+        spans = await scheduler.spans(prompt.id)
+        fires = await scheduler.history(prompt.id, limit=LATELY)
+        upcoming = scheduler.upcoming(prompt)
         last = {} if choices.as_json else await _last_fires(scheduler, [prompt])
         now = scheduler.clock.now()
     if choices.as_json:
-        spans = [
+        write_document(
             {
-                "from": instant(span.start, prompt.timezone),
-                "until": instant(span.end, prompt.timezone),
-                "reason": span.reason,
+                **_prompt_document(prompt, broken),
+                "upcoming": upcoming_view(upcoming, prompt.timezone),
+                "fires": [fire_view(fire, prompt.timezone) for fire in fires.items],
+                "spans": [span_view(span, prompt.timezone) for span in spans],
+                "missed": [span_view(span, prompt.timezone) for span in spans if span.kind == "missed"],
             }
-            for span in missed
-        ]
-        upcoming_shown = upcoming_view(upcoming, prompt.timezone)
-        write_document({**prompt_view(prompt), "upcoming": upcoming_shown, "missed": spans})
+        )
         return
+    from scheduled_prompts.cli.account import Account
     from scheduled_prompts.cli.screens import whole_prompt
 
-    write_lines(whole_prompt(prompt, upcoming, missed, last.get(prompt.id), now))
+    account = Account(prompt.id, fires.items, spans[-LATELY:], has_more=fires.cursor is not None)
+    write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, now))
 
 
 async def history(choices: Choices, prompt_id: str, *, limit: int, cursor: str | None) -> None:
-    async with open_scheduler(chosen_settings(choices)) as scheduler:
+    settings = chosen_settings(choices)
+    async with open_scheduler(settings) as scheduler:
         prompt = await scheduler.get(prompt_id)
         page = await scheduler.history(prompt.id, limit=limit, cursor=cursor)
         now = scheduler.clock.now()
+        waits = any(fire.status is FireStatus.QUEUED and is_overdue(fire.due, now) for fire in page.items)
+        warning = await _why_overdue(scheduler, [prompt], settings, choices, now, waits=waits)
     if choices.as_json:
         items = [fire_view(fire, prompt.timezone) for fire in page.items]
-        write_document({"items": items, "cursor": page.cursor})
+        _write({"items": items, "cursor": page.cursor}, warning)
         return
     from scheduled_prompts.cli.screens import not_fired_yet
     from scheduled_prompts.cli.tables import history_table
 
-    if not page.items:
+    if page.items:
+        write_lines(history_table(page.items, prompt.timezone))
+    else:
         write_lines("no more fires" if cursor else not_fired_yet(prompt, now))
-        return
-    write_lines(history_table(page.items, prompt.timezone))
     if page.cursor:
-        write_lines(f"there are more: {command_line(choices, 'history', prompt.id, '--cursor', page.cursor)}")
+        words = [short(prompt.id), *_limit(limit), "--cursor", page.cursor]
+        write_lines(f"there are more: {command_line(choices, 'history', *words)}")
+    if warning is not None:
+        write_warning(*warning)
 
 
 async def preview(choices: Choices, when: str, *, timezone: str | None, start: str | None, count: int) -> None:
@@ -105,6 +138,44 @@ async def preview(choices: Choices, when: str, *, timezone: str | None, start: s
     write_lines(previewed(answer, now))
 
 
+async def _why_overdue(
+    scheduler: Scheduler,
+    prompts: Sequence[ScheduledPrompt],
+    settings: Settings,
+    choices: Choices,
+    now: int,
+    *,
+    waits: bool = False,
+) -> tuple[str, str] | None:
+    """What to warn of where prompts (or, `waits`, a prompt's fires) are overdue because nobody serves them."""
+    late = [prompt for prompt in prompts if waits or (prompt.status.is_armed and is_overdue(prompt.next_at, now))]
+    for prompt in {(prompt.platform, prompt.runner): prompt for prompt in late}.values():
+        problem = await why_unserved(scheduler, prompt, settings, choices)
+        if problem is not None:
+            overdue = "overdue" if len(prompts) == 1 else f"{len(late)} of these overdue"
+            return f"{overdue}: {problem[0]}", problem[1]
+    return None
+
+
+async def _set_aside(scheduler: Scheduler, prompts: Sequence[ScheduledPrompt]) -> dict[str, Quarantined]:
+    """Why some of these prompts were set aside, by id."""
+    if not any(prompt.status is PromptStatus.QUARANTINED for prompt in prompts):
+        return {}
+    return {record.id: record for record in await scheduler.quarantined()}
+
+
+def _prompt_document(prompt: ScheduledPrompt, broken: Quarantined | None) -> dict[str, Any]:
+    why = None if broken is None else quarantined_view(broken, prompt.timezone)
+    return {**prompt_view(prompt), "quarantined": why}
+
+
+def _write(document: dict[str, Any], warning: tuple[str, str] | None) -> None:
+    if warning is not None:
+        document["warning"] = "; ".join(warning)
+        write_warning(*warning)
+    write_document(document)
+
+
 async def _last_fires(scheduler: Scheduler, prompts: Sequence[ScheduledPrompt]) -> dict[str, Fire]:
     """The last fire of each prompt, by the prompt's id."""
     wanted = [prompt.last_fire for prompt in prompts if prompt.last_fire]
@@ -113,18 +184,15 @@ async def _last_fires(scheduler: Scheduler, prompts: Sequence[ScheduledPrompt]) 
 
 
 def _instant_from(text: str, timezone: str) -> int:
-    """A date, or a date and time, as ms UTC; in `timezone` unless it has an offset. Raises InvalidInput."""
     try:
-        moment = datetime.fromisoformat(text.strip())
-        ms = to_instant(moment, timezone) if moment.tzinfo is None else round(moment.timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(
-            f"--from {text!r} is not a date or time", hint="2026-12-01, 2026-12-01T09:00 or 2026-12-01T09:00+01:00"
-        ) from error
-    if not FIRST_INSTANT <= ms <= LAST_INSTANT:
-        raise InvalidInput(f"--from {text!r} is out of range", hint="1900 to 9988")
-    return ms
+        return instant_from(text, timezone)
+    except InvalidInput as error:
+        raise InvalidInput(f"--from {error.message}", hint=error.hint) from error
 
 
 def _said(filters: Mapping[str, str | None]) -> list[str]:
     return [word for name, value in filters.items() if value for word in (f"--{name}", value)]
+
+
+def _limit(limit: int) -> list[str]:
+    return [] if limit == PAGE else ["--limit", str(limit)]

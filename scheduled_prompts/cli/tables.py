@@ -1,7 +1,8 @@
 """The tables of `list` and `history`.
 
-On a terminal of 110 columns or more, and in a pipe, a row is one line. On a narrower one, columns that belong together
-share one and a row takes two lines. What is too long for its column is cut.
+In a pipe a row is one line, and so it is on a terminal that is wide enough. On a narrower one, columns that belong
+together share one and a row takes two lines; remarks and output have a line of their own, where there are any. What is
+too long for its column is cut.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from scheduled_prompts.cli.moments import UNKNOWN, absolute, coming, how_far, is_overdue, length, why
+from scheduled_prompts.cli.moments import UNKNOWN, absolute, how_far, is_overdue, length, why
+from scheduled_prompts.cli.moments import coming as how_far_off
+from scheduled_prompts.cli.naming import first_line as first_line
+from scheduled_prompts.cli.naming import reference, said
 from scheduled_prompts.cli.output import is_colourful, visible
+from scheduled_prompts.cli.screens import pause_in_words
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once
 from scheduled_prompts.schedule.language.words import describe
+from scheduled_prompts.store.records import Unreadable
+from scheduled_prompts.upcoming import coming
 
-ONE_LINE_FROM = 110
+ONE_LINE_FROM = 140
 GAP = 2
 NARROWEST = 16
 LONGEST_IN_PIPE = 200
@@ -33,6 +40,7 @@ STATUS_STYLES = {
     "active": "green",
     "scheduled": "green",
     "paused": "yellow",
+    "quarantined": "red",
     "executed": "dim",
     "succeeded": "green",
     "failed": "red",
@@ -65,6 +73,7 @@ PROMPT_COLUMNS = (
     Column("PROMPT", "WHEN", flexible=True),
     Column("NEXT", "AT"),
     Column("STATUS", "LAST"),
+    Column("REMARK", flexible=True, spanning=True),
 )
 FIRE_COLUMNS = (
     Column("TIME"),
@@ -73,12 +82,27 @@ FIRE_COLUMNS = (
     Column("TOOK"),
     Column("ATTEMPT"),
     Column("REASON"),
+    Column("FIRE", spanning=True),
     Column("OUTPUT OR ERROR", flexible=True, spanning=True),
 )
 
 
-def prompts_table(prompts: Sequence[ScheduledPrompt], last: Mapping[str, Fire], now: int) -> str:
-    return _table(PROMPT_COLUMNS, [_prompt_cells(prompt, last.get(prompt.id), now) for prompt in prompts])
+def prompts_table(
+    prompts: Sequence[ScheduledPrompt],
+    unreadable: Sequence[Unreadable],
+    last: Mapping[str, Fire],
+    errors: Mapping[str, str],
+    now: int,
+    home: str,
+) -> str:
+    """`last` and `errors`: the last fire of a prompt, and why it was set aside, by its id. `home`: the zone that
+    need not be named."""
+    rows = [
+        (prompt.id, _prompt_cells(prompt, last.get(prompt.id), errors.get(prompt.id), now, home)) for prompt in prompts
+    ]
+    rows += [(record.id, _unreadable_cells(record)) for record in unreadable]
+    rows.sort(key=lambda row: row[0][:10], reverse=True)  # an id begins with the time of its making
+    return _table(PROMPT_COLUMNS, [cells for _, cells in rows])
 
 
 def history_table(fires: Sequence[Fire], timezone: str) -> str:
@@ -89,37 +113,60 @@ def status_text(status: str) -> Text:
     return Text(status.replace("_", " "), style=STATUS_STYLES.get(status, ""))
 
 
-def first_line(text: str) -> str:
-    """The first line that says anything, as it can be shown."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    line = visible(lines[0], lines=False) if lines else ""
-    return f"{line} …" if len(lines) > 1 else line
-
-
-def _prompt_cells(prompt: ScheduledPrompt, last: Fire | None, now: int) -> Cells:
-    waits = not prompt.status.has_ended and prompt.status is not PromptStatus.PAUSED
-    next_at = prompt.next_at if waits else None
-    outcome = Text()
-    if last is not None:
+def _prompt_cells(prompt: ScheduledPrompt, last: Fire | None, error: str | None, now: int, home: str) -> Cells:
+    following = coming(prompt, 1)
+    next_at = following[0].due if following else None
+    status, outcome = status_text(prompt.status), Text()
+    if last is not None and prompt.status is PromptStatus.EXECUTED and not last.status.has_ended:
+        status = status_text(last.status)  # nothing more is to come, but it is not over
+    elif last is not None:
         outcome = status_text(last.status)
+        if prompt.failures > 1 and last.status is not FireStatus.SUCCEEDED:
+            outcome.append(f" ×{prompt.failures}")
         if last.ended_at is not None:
             outcome.append(f" {how_far(last.ended_at, now)}", style="dim")
     return [
         (Text(short(prompt.id), style="bold"),),
-        (Text(visible(prompt.name, lines=False) if prompt.name else first_line(prompt.text)), _when(prompt)),
+        (Text(visible(prompt.name, lines=False) if prompt.name else first_line(prompt.text)), _when(prompt, home)),
         (_next(next_at, now), Text(absolute(next_at, prompt.timezone) if next_at else "", style="dim")),
-        (status_text(prompt.status), outcome),
+        (status, outcome),
+        (_remark(prompt, error, now),),
     ]
 
 
+def _unreadable_cells(record: Unreadable) -> Cells:
+    why = "written by a newer release" if record.newer else "cannot be read"
+    return [
+        (Text(short(record.id), style="bold"),),
+        (Text(f"({why})", style="dim"), Text()),
+        (Text(), Text()),
+        (status_text(visible(record.status, lines=False) or "quarantined"), Text()),
+        (Text(first_line(record.error), style="dim" if record.newer else "red"),),
+    ]
+
+
+def _remark(prompt: ScheduledPrompt, error: str | None, now: int) -> Text:
+    """Why it does not fire as its schedule says."""
+    if prompt.status is PromptStatus.QUARANTINED:
+        return Text(first_line(error or ""), style="red")
+    if prompt.status is PromptStatus.PAUSED:
+        since = f"paused {how_far(prompt.paused_at, now)}" if prompt.paused_at is not None else ""
+        reason = " ".join(pause_in_words(prompt).split())
+        return Text(": ".join(part for part in (since, reason) if part), style="dim")
+    if prompt.skips and prompt.status.is_armed:
+        first, *more = prompt.skips
+        return Text(f"skips {absolute(first, prompt.timezone)}" + (f" and {len(more)} more" if more else ""), "dim")
+    return Text()
+
+
 def _next(next_at: int | None, now: int) -> Text:
-    return Text(coming(next_at, now), style="yellow" if is_overdue(next_at, now) else "")
+    return Text(how_far_off(next_at, now), style="yellow" if is_overdue(next_at, now) else "")
 
 
-def _when(prompt: ScheduledPrompt) -> Text:
+def _when(prompt: ScheduledPrompt, home: str) -> Text:
     if isinstance(prompt.schedule, Once):
         return Text("once", style="dim")  # the next column says when
-    return Text(describe(prompt.schedule, timezone=prompt.timezone), style="dim")
+    return Text(describe(prompt.schedule, timezone=prompt.timezone if prompt.timezone != home else None), style="dim")
 
 
 def _fire_cells(fire: Fire, timezone: str) -> Cells:
@@ -132,16 +179,15 @@ def _fire_cells(fire: Fire, timezone: str) -> Cells:
         (Text(length(took)),),
         (Text(str(fire.attempt)),),
         (Text(", ".join(reason for reason in reasons if reason), style="dim"),),
+        (Text(reference(fire.id), style="dim"),),
         (_said(fire),),
     ]
 
 
 def _said(fire: Fire) -> Text:
-    if fire.error and fire.status is not FireStatus.SUCCEEDED:
-        return Text(first_line(fire.error), style="red")
-    if fire.result is not None and fire.result.text:
-        return Text(first_line(fire.result.text))
-    return Text(UNKNOWN, style="dim")
+    words = first_line(said(fire) or "")
+    failed = fire.error is not None and fire.status is not FireStatus.SUCCEEDED
+    return Text(words, style="red" if failed else "") if words else Text(UNKNOWN, style="dim")
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
@@ -157,7 +203,9 @@ def _table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
         below = [row[i][1] if len(row[i]) > 1 else Text() for i in beside]
         if any(cell.plain for cell in below):
             lines.append(below)
-        lines += [[Text("  ").append_text(cells[0])] for i, cells in enumerate(row) if i not in beside]
+        remarks = [cells[0] for i, cells in enumerate(row) if i not in beside and cells[0].plain]
+        if remarks:
+            lines.append([Text("  ").append_text(Text(" " * GAP).join(remarks))])
     return _rendered(lines, [columns[i].flexible for i in beside], width)
 
 

@@ -95,8 +95,24 @@ def test_history_fits_the_terminal(cli: CommandLine, terminal: Terminal) -> None
     terminal(80)
     failed = ANSI.sub("", cli("history", ids[2]).out).splitlines()
     assert re.fullmatch(rf"{INSTANT.pattern}  failed  +\d+ ms  +\d+ ms  +1 +manual, permanent", failed[1])
-    assert failed[2] == "  it broke …"
-    assert ANSI.sub("", cli("history", ids[3]).out).splitlines()[2] == "  Hello …"
+    assert re.fullmatch(rf"  {ids[2][-8:]}\+[0-9A-Z]{{8}}  it broke …", failed[2])
+    assert ANSI.sub("", cli("history", ids[3]).out).splitlines()[2].endswith("  Hello …")
+
+
+def test_all_screens_fit_the_terminal(cli: CommandLine, terminal: Terminal) -> None:
+    ids = some_prompts(cli)
+    cli("pause", ids[0], "--note", "a note that goes on " * 10)
+    cli("edit", ids[2], "--force", "--text", "break it again", "--timeout", "5m")
+    cli("skip", ids[2], "next")
+    for columns in (80, 120):
+        terminal(columns)
+        for words in (("list",), ("show", ids[0]), ("show", ids[2]), ("history", ids[2]), ("fire", "show", ids[2])):
+            lines = ANSI.sub("", cli(*words).out).splitlines()
+            assert all(cell_len(line) <= columns for line in lines), words
+            assert all(line == line.rstrip() for line in lines), words
+    shown = ANSI.sub("", cli("show", ids[2]).out)
+    assert re.search(rf"  lately    {INSTANT.pattern}  edited  text and timeout\n", shown)
+    assert re.search(rf"            {INSTANT.pattern}  failed  manual, permanent: it broke …\n", shown)
 
 
 def test_history_in_a_pipe_has_one_line_a_fire(cli: CommandLine) -> None:

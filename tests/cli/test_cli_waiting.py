@@ -78,7 +78,7 @@ def test_a_run_that_nobody_waits_for_says_where_to_look(cli: CommandLine) -> Non
     prompt_id = cli.json("add", "x", "--when", "in 1h")["prompt"]["id"]
     answer = cli("run", prompt_id)
     assert (answer.code, answer.out.splitlines()[0]) == (0, f"queued {prompt_id[-8:]}: x")
-    assert f"history {prompt_id[-8:]}" in answer.out
+    assert f"fire show {prompt_id[-8:]}+" in answer.out
     assert "warning: no daemon is running" in answer.err
 
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from scheduled_prompts.cli.app import app, carry_out, choices
 from scheduled_prompts.cli.options import (
     ADDRESS,
-    POLICY,
+    PROMPTS,
+    Agent,
     AsJson,
+    Attempts,
     ConfigFile,
-    Retries,
+    Conversation,
+    Jitter,
+    Labels,
+    OnCrash,
+    Platform,
+    Priority,
+    RunnerName,
     StoreUrl,
+    Timeout,
     Timezone,
+    Title,
     Wait,
     WaitTimeout,
-    label,
-    retries,
-    seconds,
+    labels,
 )
 
 
-@app.command()
+@app.command(rich_help_panel=PROMPTS)
 def add(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to ask; - reads it from standard input.")],
@@ -36,54 +44,22 @@ def add(
         ),
     ],
     timezone: Timezone = None,
-    runner: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who does it; else the configured one (log).")
-    ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="What people call it.")] = None,
+    runner: RunnerName = None,
+    name: Title = None,
     key: Annotated[
         str | None,
         typer.Option(metavar="KEY", help="Only one living prompt of an owner has a key: adding it again does nothing."),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where the answer goes.", rich_help_panel=ADDRESS)
-    ] = None,
+    platform: Platform = None,
     owner: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=ADDRESS)] = None,
-    agent: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=ADDRESS)] = None,
-    conversation: Annotated[str | None, typer.Option(metavar="NAME", rich_help_panel=ADDRESS)] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option("--label", parser=label, metavar="K=V", help="Repeat for more.", rich_help_panel=ADDRESS),
-    ] = None,
-    priority: Annotated[
-        int | None,
-        typer.Option(metavar="0-100", help="High goes first where not all can run (50).", rich_help_panel=POLICY),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            parser=seconds, metavar="DURATION", help="How long an attempt may take (1h).", rich_help_panel=POLICY
-        ),
-    ] = None,
-    attempts: Annotated[
-        Retries | None,
-        typer.Option(
-            "--retries",
-            parser=retries,
-            metavar="N|DELAYS",
-            help="How often a failure is tried again (4), or after how long each time: 10s,1m,5m.",
-            rich_help_panel=POLICY,
-        ),
-    ] = None,
-    on_crash: Annotated[
-        Literal["rerun", "interrupt"] | None,
-        typer.Option(help="What becomes of a fire whose daemon died (rerun).", rich_help_panel=POLICY),
-    ] = None,
-    jitter: Annotated[
-        float | None,
-        typer.Option(
-            parser=seconds, metavar="DURATION", help="Be due up to this much later (0).", rich_help_panel=POLICY
-        ),
-    ] = None,
+    agent: Agent = None,
+    conversation: Conversation = None,
+    label: Labels = None,
+    priority: Priority = None,
+    timeout: Timeout = None,
+    attempts: Attempts = None,
+    on_crash: OnCrash = None,
+    jitter: Jitter = None,
     wait: Wait = False,
     wait_timeout: WaitTimeout = None,
     as_json: AsJson = False,
@@ -103,7 +79,7 @@ def add(
         "owner": owner,
         "agent": agent,
         "conversation": conversation,
-        "labels": dict(labels) if labels else None,  # type: ignore[arg-type]  # the parser makes pairs of the texts
+        "labels": labels(label) or None,  # type: ignore[arg-type]  # the parser makes pairs of the texts
         "priority": priority,
         "timeout": timeout,
         "retries": attempts.times if attempts else None,

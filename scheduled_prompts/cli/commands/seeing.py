@@ -8,6 +8,8 @@ import typer
 
 from scheduled_prompts.cli.app import app, carry_out, choices
 from scheduled_prompts.cli.options import (
+    LOOKING,
+    PAGE,
     AsJson,
     ConfigFile,
     Cursor,
@@ -18,16 +20,17 @@ from scheduled_prompts.cli.options import (
 )
 
 
-@app.command("list")
+@app.command("list", rich_help_panel=LOOKING)
 def list_prompts(
     ctx: typer.Context,
     status: Annotated[
-        Literal["scheduled", "active", "paused", "executed", "cancelled"] | None, typer.Option(metavar="STATUS")
+        Literal["scheduled", "active", "paused", "executed", "cancelled", "quarantined"] | None,
+        typer.Option(metavar="STATUS", help="scheduled, active, paused, executed, cancelled or quarantined."),
     ] = None,
     owner: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     platform: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     agent: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    limit: Limit = 50,
+    limit: Limit = PAGE,
     cursor: Cursor = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
@@ -40,7 +43,7 @@ def list_prompts(
     carry_out(list_prompts(choices(ctx, as_json, store, config), filters, limit=limit, cursor=cursor))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING)
 def show(
     ctx: typer.Context,
     prompt_id: PromptId,
@@ -54,11 +57,11 @@ def show(
     carry_out(show(choices(ctx, as_json, store, config), prompt_id))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING)
 def history(
     ctx: typer.Context,
     prompt_id: PromptId,
-    limit: Limit = 50,
+    limit: Limit = PAGE,
     cursor: Cursor = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
@@ -70,7 +73,7 @@ def history(
     carry_out(history(choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING)
 def preview(
     ctx: typer.Context,
     when: Annotated[str, typer.Argument(metavar="WHEN", help="A schedule, as `add --when` takes it.")],

@@ -8,13 +8,14 @@ import typer
 
 from scheduled_prompts.cli.app import app, carry_out, choices
 from scheduled_prompts.cli.options import (
+    RUNNING_IT,
     AsJson,
     ConfigFile,
     StoreUrl,
 )
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING_IT)
 def serve(
     ctx: typer.Context,
     slots: Annotated[

@@ -1,0 +1,33 @@
+"""What programs are told of a prompt beside the record itself: spans of its account, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduled_prompts.store.records import Quarantined, Span, Unreadable
+from scheduled_prompts.views import instant
+
+
+def span_view(span: Span, timezone: str) -> dict[str, Any]:
+    """What an account tells beyond fires: `missed`, `paused` or `edited`, noted down `at`, about the occurrences `from`
+    and `until` (not included). A pause has lasted `since`; an edit `changed` these fields."""
+    return {
+        "kind": span.kind,
+        "at": instant(span.at, timezone),
+        "from": instant(span.start, timezone),
+        "until": instant(span.end, timezone),
+        "since": instant(span.since, timezone),
+        "reason": span.reason,
+        "note": span.note,
+        "changed": list(span.changed),
+    }
+
+
+def quarantined_view(record: Quarantined, timezone: str) -> dict[str, Any]:
+    """Why and when a record was set aside, and its status before."""
+    return {"error": record.error, "at": instant(record.at, timezone), "was": record.was}
+
+
+def unreadable_view(record: Unreadable) -> dict[str, Any]:
+    """A record that cannot be read. `newer`: a later release wrote it, and nothing is wrong with it."""
+    return {"id": record.id, "status": record.status or None, "error": record.error, "newer": record.newer}

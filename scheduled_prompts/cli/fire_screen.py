@@ -1,0 +1,78 @@
+"""What a person is shown of one fire."""
+
+from __future__ import annotations
+
+from scheduled_prompts.cli.layout import Fields, count, field_lines
+from scheduled_prompts.cli.moments import absolute, how_far, length
+from scheduled_prompts.cli.naming import caption, reference, said
+from scheduled_prompts.cli.output import visible
+from scheduled_prompts.cli.screens import end_in_words
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.ids import short
+
+
+def whole_fire(fire: Fire, zone_name: str, now: int) -> str:
+    """The answer to `fire show`."""
+    fields: Fields = [
+        ("status", end_in_words(fire) + (", asked to stop" if _is_stopping(fire) else "")),
+        ("trigger", _trigger(fire)),
+        ("nominal", _moment(fire.nominal, zone_name, now)),
+        ("due", _moment(fire.due, zone_name, now) if fire.due != fire.nominal else ""),
+        ("started", _start(fire, zone_name)),
+        ("ended", _end(fire, zone_name)),
+        ("retry", f"{_moment(fire.retry_at, zone_name, now)}" if fire.status == "retrying" else ""),
+        ("attempts", _attempts(fire)),
+        ("daemon", fire.daemon or ""),
+        ("runner", fire.runner if fire.platform == "default" else f"{fire.runner}, on platform {fire.platform}"),
+        ("id", fire.id),
+        ("version", str(fire.version)),
+        ("text", visible(fire.prompt.text) if fire.prompt is not None else "(cannot be read)"),
+        ("error", visible(fire.error or "")),
+        ("result", visible(fire.result.text or "") if fire.result is not None else ""),
+    ]
+    return "\n".join([_title(fire), *field_lines(fields)])
+
+
+def stopped(fire: Fire) -> str:
+    """The answer to `fire cancel`."""
+    if _is_stopping(fire):
+        return f"{_title(fire)}\n  it runs, and is asked to stop"
+    return f"cancelled {_title(fire)}" + (f"\n  {said(fire)}" if said(fire) else "")
+
+
+def _title(fire: Fire) -> str:
+    return f"{reference(fire.id)}: {caption(fire.prompt) if fire.prompt is not None else short(fire.prompt_id)}"
+
+
+def _is_stopping(fire: Fire) -> bool:
+    return fire.cancel_requested and not fire.status.has_ended
+
+
+def _trigger(fire: Fire) -> str:
+    if fire.rerun_of:
+        return f"{fire.trigger}, to repeat {reference(fire.rerun_of)}"
+    return fire.trigger
+
+
+def _moment(ms: int | None, zone_name: str, now: int) -> str:
+    return f"{absolute(ms, zone_name, weekday=True, exact=True)}, {how_far(ms, now)}" if ms is not None else ""
+
+
+def _start(fire: Fire, zone_name: str) -> str:
+    if fire.started_at is None:
+        return ""
+    return f"{absolute(fire.started_at, zone_name, weekday=True, exact=True)}, {length(fire.lateness_ms)} late"
+
+
+def _end(fire: Fire, zone_name: str) -> str:
+    if fire.ended_at is None:
+        return ""
+    took = f", after {length(fire.ended_at - fire.started_at)}" if fire.started_at is not None else ""
+    return f"{absolute(fire.ended_at, zone_name, weekday=True, exact=True)}{took}"
+
+
+def _attempts(fire: Fire) -> str:
+    losses = [
+        count(number, thing) for number, thing in ((fire.failures, "failure"), (fire.crashes, "lost daemon")) if number
+    ]
+    return str(fire.attempt) + (f" ({', '.join(losses)})" if losses else "")
