@@ -28,9 +28,8 @@ BROKEN = {
 }
 
 
-@pytest.mark.unaccounted
 @pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
-async def test_a_prompt_that_cannot_be_read_stops_no_other(lab: Lab, damage: dict[str, str]) -> None:
+async def test_a_prompt_that_cannot_be_read_is_set_aside_and_stops_no_other(lab: Lab, damage: dict[str, str]) -> None:
     async with lab:
         at = await scene(lab)
         bad = await at.add("in 3s", "bad")
@@ -40,9 +39,10 @@ async def test_a_prompt_that_cannot_be_read_stops_no_other(lab: Lab, damage: dic
             await at.sleep(6)
         assert at.runner.texts == ["good"]
         assert (await at.fire(good)).status == "succeeded"
-        assert {entry["prompt"] for entry in logs if entry["event"] == "prompt_unreadable"} == {bad}
-        # It stays where it was, for whoever mends it.
-        assert lab.inspector.zscore(f"{lab.prefix}due:default", bad) is not None
+        assert [entry["prompt"] for entry in logs if entry["event"] == "prompt_quarantined"] == [bad]
+        assert [found.id for found in await at.scheduler.quarantined()] == [bad]
+        assert lab.inspector.zscore(f"{lab.prefix}due:default", bad) is None
+        assert lab.inspector.zscore(f"{lab.prefix}by:status:quarantined", bad) is not None
 
 
 async def test_a_prompt_of_a_newer_release_is_left_alone_without_a_complaint(lab: Lab) -> None:
@@ -71,7 +71,21 @@ async def test_a_field_that_a_newer_release_added_survives_a_claim(lab: Lab) -> 
         assert json.loads(lab.inspector.hget(key, "doc")) == document
 
 
-async def test_a_prompt_that_is_mended_fires_soon_after(lab: Lab) -> None:
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+async def test_a_prompt_that_is_repaired_by_an_edit_fires_again(lab: Lab, damage: dict[str, str]) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("in 3s")
+        lab.inspector.hset(f"{lab.prefix}prompt:{prompt}", mapping=damage)
+        await at.sleep(5)
+        await at.scheduler.edit(prompt, force=True, text="mended", when="in 2s", timezone="UTC")
+        await at.sleep(3)
+        assert at.runner.texts == ["mended"]
+        fire = await at.fire(prompt)
+        assert (fire.status, fire.lateness_ms) == ("succeeded", 0)
+
+
+async def test_a_prompt_that_is_mended_by_hand_stays_aside_until_it_is_edited(lab: Lab) -> None:
     async with lab:
         at = await scene(lab)
         prompt = await at.add("in 3s")
@@ -81,6 +95,10 @@ async def test_a_prompt_that_is_mended_fires_soon_after(lab: Lab) -> None:
         await at.sleep(5)
         lab.inspector.hset(key, "doc", document)
         await at.sleep(11)
+        assert at.runner.fires == []
+        assert (await at.scheduler.get(prompt)).status == "quarantined"
+        await at.scheduler.edit(prompt, force=True, when="in 2s")
+        await at.sleep(3)
         assert (await at.fire(prompt)).status == "succeeded"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduled_prompts.store.store import DAEMON_ALIVE_MS
+from scheduled_prompts.store.transitions import DAEMON_ALIVE_MS
 from tests.conftest import Lab
 
 
