@@ -11,7 +11,7 @@ from scheduled_prompts.cli.output import CommandFailed, write_document, write_li
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler, why_unserved
 from scheduled_prompts.errors import Conflict, InvalidInput, VersionConflict
 from scheduled_prompts.ids import short
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler import Edited, Scheduler
 from scheduled_prompts.settings import Settings
 from scheduled_prompts.store.records import Unreadable
@@ -48,7 +48,9 @@ async def edit(
     async with open_scheduler(settings) as scheduler:
         whole_id = await scheduler.resolve(prompt_id)
         if version is None and not force:
-            raise _made_on_no_version(await _read(scheduler, whole_id), choices, typed)
+            found = await _read(scheduler, whole_id)
+            if found.status != PromptStatus.CANCELLED:  # else no version would help
+                raise _made_on_no_version(found, choices, typed)
         before, answer = await _edited(scheduler, settings, whole_id, wanted, None if force else version)
         document: dict[str, Any] = {
             "changed": answer.changed,

@@ -8,7 +8,6 @@ from scheduled_prompts.cli.naming import caption, reference, said
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.screens import end_in_words
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.ids import short
 
 
 def whole_fire(fire: Fire, zone_name: str, now: int) -> str:
@@ -41,7 +40,7 @@ def stopped(fire: Fire) -> str:
 
 
 def _title(fire: Fire) -> str:
-    return f"{reference(fire.id)}: {caption(fire.prompt) if fire.prompt is not None else short(fire.prompt_id)}"
+    return reference(fire.id) + (f": {caption(fire.prompt)}" if fire.prompt is not None else "")
 
 
 def _is_stopping(fire: Fire) -> bool:
@@ -72,6 +71,8 @@ def _end(fire: Fire, zone_name: str) -> str:
 
 
 def _attempts(fire: Fire) -> str:
+    if fire.attempt <= 1:
+        return str(fire.attempt)
     losses = [
         count(number, thing) for number, thing in ((fire.failures, "failure"), (fire.crashes, "lost daemon")) if number
     ]

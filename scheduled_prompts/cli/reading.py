@@ -16,7 +16,7 @@ from scheduled_prompts.cli.session import (
     open_scheduler,
     why_unserved,
 )
-from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
@@ -27,6 +27,7 @@ from scheduled_prompts.settings import Settings
 from scheduled_prompts.store.records import Quarantined
 from scheduled_prompts.views import fire_view, prompt_view, schedule_view, upcoming_view
 
+UNKNOWN_ZONE = "UTC"
 LATELY = 5
 """How many fires, and how many spans, `show` tells."""
 
@@ -94,24 +95,27 @@ async def show(choices: Choices, prompt_id: str) -> None:
 async def history(choices: Choices, prompt_id: str, *, limit: int, cursor: str | None) -> None:
     settings = chosen_settings(choices)
     async with open_scheduler(settings) as scheduler:
-        prompt = await scheduler.get(prompt_id)
-        page = await scheduler.history(prompt.id, limit=limit, cursor=cursor)
+        whole_id = await scheduler.resolve(prompt_id)
+        page = await scheduler.history(whole_id, limit=limit, cursor=cursor)
+        prompt = await _if_readable(scheduler, whole_id, must_be=not page.items)
+        zone_name = UNKNOWN_ZONE if prompt is None else prompt.timezone
         now = scheduler.clock.now()
         waits = any(fire.status is FireStatus.QUEUED and is_overdue(fire.due, now) for fire in page.items)
-        warning = await _why_overdue(scheduler, [prompt], settings, choices, now, waits=waits)
+        mine = [] if prompt is None else [prompt]
+        warning = await _why_overdue(scheduler, mine, settings, choices, now, waits=waits)
     if choices.as_json:
-        items = [fire_view(fire, prompt.timezone) for fire in page.items]
+        items = [fire_view(fire, zone_name) for fire in page.items]
         _write({"items": items, "cursor": page.cursor}, warning)
         return
     from scheduled_prompts.cli.screens import not_fired_yet
     from scheduled_prompts.cli.tables import history_table
 
-    if page.items:
-        write_lines(history_table(page.items, prompt.timezone))
+    if page.items or prompt is None:
+        write_lines(history_table(page.items, zone_name))
     else:
         write_lines("no more fires" if cursor else not_fired_yet(prompt, now))
     if page.cursor:
-        words = [short(prompt.id), *_limit(limit), "--cursor", page.cursor]
+        words = [short(whole_id), *_limit(limit), "--cursor", page.cursor]
         write_lines(f"there are more: {command_line(choices, 'history', *words)}")
     if warning is not None:
         write_warning(*warning)
@@ -152,8 +156,8 @@ async def _why_overdue(
     for prompt in {(prompt.platform, prompt.runner): prompt for prompt in late}.values():
         problem = await why_unserved(scheduler, prompt, settings, choices)
         if problem is not None:
-            overdue = "overdue" if len(prompts) == 1 else f"{len(late)} of these overdue"
-            return f"{overdue}: {problem[0]}", problem[1]
+            overdue = "it is" if len(prompts) == 1 else f"{len(late)} of these {'is' if len(late) == 1 else 'are'}"
+            return f"{overdue} overdue: {problem[0]}", problem[1]
     return None
 
 
@@ -174,6 +178,16 @@ def _write(document: dict[str, Any], warning: tuple[str, str] | None) -> None:
         document["warning"] = "; ".join(warning)
         write_warning(*warning)
     write_document(document)
+
+
+async def _if_readable(scheduler: Scheduler, prompt_id: str, *, must_be: bool) -> ScheduledPrompt | None:
+    """The prompt; None where its record cannot be read and need not be. Raises NotFound, StoreUnusable."""
+    try:
+        return await scheduler.get(prompt_id)
+    except StoreUnusable:
+        if must_be:
+            raise
+        return None
 
 
 async def _last_fires(scheduler: Scheduler, prompts: Sequence[ScheduledPrompt]) -> dict[str, Fire]:

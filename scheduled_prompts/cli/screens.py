@@ -83,8 +83,8 @@ def queued(prompt: ScheduledPrompt, fire: Fire) -> str:
     return f"{fire.status} {title(prompt)}\n  fire show {reference(fire.id)} will tell what came of it"
 
 
-def cancelled(prompt: ScheduledPrompt, counts: Cancelled) -> str:
-    lines = [f"cancelled {title(prompt)}"]
+def cancelled(name: str, counts: Cancelled) -> str:
+    lines = [f"cancelled {name}"]
     if counts.ended:
         lines.append(f"  {count(counts.ended, 'waiting fire')} ended")
     if counts.asked_to_stop:

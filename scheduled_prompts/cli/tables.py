@@ -121,8 +121,8 @@ def _prompt_cells(prompt: ScheduledPrompt, last: Fire | None, error: str | None,
         status = status_text(last.status)  # nothing more is to come, but it is not over
     elif last is not None:
         outcome = status_text(last.status)
-        if prompt.failures > 1 and last.status is not FireStatus.SUCCEEDED:
-            outcome.append(f" ×{prompt.failures}")
+        if prompt.failures > 1:
+            outcome.append(f" ×{prompt.failures}" if last.status.has_ended else f", failed ×{prompt.failures}")
         if last.ended_at is not None:
             outcome.append(f" {how_far(last.ended_at, now)}", style="dim")
     return [
@@ -203,7 +203,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
         below = [row[i][1] if len(row[i]) > 1 else Text() for i in beside]
         if any(cell.plain for cell in below):
             lines.append(below)
-        remarks = [cells[0] for i, cells in enumerate(row) if i not in beside and cells[0].plain]
+        remarks = [cells[0] for i, cells in enumerate(row) if i not in beside and cells[0].plain not in ("", UNKNOWN)]
         if remarks:
             lines.append([Text("  ").append_text(Text(" " * GAP).join(remarks))])
     return _rendered(lines, [columns[i].flexible for i in beside], width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from typing import Any
@@ -11,6 +12,7 @@ import redis
 
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.runners.contract import Permanent
+from scheduled_prompts.scheduler import Edited, Scheduler
 from tests.cli.cli_driver import Answer, CommandLine
 
 BERLIN = ("--tz", "Europe/Berlin")
@@ -171,6 +173,32 @@ def test_an_edit_on_an_old_version_is_a_conflict(cli: CommandLine) -> None:
     assert cli.json("show", prompt_id)["text"] == "theirs"
 
 
+class Interfering:
+    """Another edit that comes first, so many times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.times = times
+        self.real = Scheduler.edit
+        monkeypatch.setattr(Scheduler, "edit", lambda scheduler, *words, **more: self(scheduler, *words, **more))
+
+    async def __call__(self, scheduler: Scheduler, prompt_id: str, **changes: Any) -> Edited:
+        if self.times:
+            self.times -= 1
+            await self.real(scheduler, prompt_id, force=True, labels={"theirs": str(self.times)})
+        return await self.real(scheduler, prompt_id, **changes)
+
+
+def test_a_forced_edit_adds_its_label_to_those_that_came_meanwhile(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt_id = add(cli)
+    Interfering(monkeypatch, times=2)
+    answer = cli.json("edit", prompt_id, "--force", "--label", "mine=1")
+    assert answer["prompt"]["labels"] == {"theirs": "0", "mine": "1"}
+    Interfering(monkeypatch, times=100)
+    assert "changes too fast" in refused(cli("edit", prompt_id, "--force", "--label", "mine=2"), 4)
+
+
 def test_an_edit_that_changes_nothing_says_so(cli: CommandLine) -> None:
     prompt_id = add(cli)
     assert cli("edit", prompt_id, "--version", "1", "--text", "say hello").out.splitlines()[1] == (
@@ -281,7 +309,8 @@ def test_what_cannot_be_paused_or_resumed_is_told_in_one_line(cli: CommandLine) 
     cli("pause", prompt_id)
     assert "is paused already" in refused(cli("pause", prompt_id), 4)
     cli("cancel", prompt_id)
-    for words in (("pause",), ("resume",), ("edit", "--force", "--text", "x"), ("skip", "next"), ("unskip", "next")):
+    edits = (("edit", "--force", "--text", "x"), ("edit", "--text", "x"))
+    for words in (("pause",), ("resume",), *edits, ("skip", "next"), ("unskip", "next")):
         told = (words[0], prompt_id, *words[1:])
         assert "is cancelled" in refused(cli(*told), 4)
         assert refused_as(cli(*told, "--json"), 4) == "conflict"
@@ -389,7 +418,21 @@ def test_records_that_cannot_be_read_are_listed_too(cli: CommandLine) -> None:
     assert [item["id"] for item in document["items"]] == [good]
     [broken] = document["unreadable"]
     assert (broken["id"], broken["newer"]) == (bad, False)
-    assert "`edit` with a text and a time repairs it" in refused(cli("show", bad), 1)
+    for words in (("show",), ("pause",), ("resume",), ("skip", "next"), ("run",), ("history",)):
+        told = (words[0], bad, *words[1:])
+        assert "`edit` with a text and a time repairs it" in refused(cli(*told), 1)
+        assert refused_as(cli(*told, "--json"), 1) == "store_unusable"
+
+
+def test_a_record_that_cannot_be_read_can_be_cancelled_and_has_a_history(cli: CommandLine) -> None:
+    bad, worse = add(cli), add(cli)
+    fire_id = cli.json("run", bad)["id"]
+    for prompt_id in (bad, worse):
+        set_field(cli, prompt_id, doc="{")
+    assert cli.json("history", bad)["items"][0]["id"] == fire_id
+    assert bad[-8:] in cli("history", bad).out
+    assert cli("cancel", bad).out == f"cancelled {bad[-8:]}\n  1 waiting fire ended\n"
+    assert cli.json("cancel", worse) == {"prompt": None, "ended": 0, "asked_to_stop": 0}
 
 
 def test_a_quarantined_prompt_shows_its_error(cli: CommandLine) -> None:
@@ -428,10 +471,10 @@ def test_overdue_prompts_are_warned_of_where_nobody_serves_them(cli: CommandLine
     time.sleep(2.1)
     listed = cli("list")
     [warning, hint] = listed.err.splitlines()
-    assert warning.startswith("warning: 2 of these overdue: no daemon is running on unix://")
+    assert warning.startswith("warning: 2 of these are overdue: no daemon is running on unix://")
     assert " serve" in hint
     assert "no daemon is running" in cli.json("list")["warning"]
-    assert "warning: overdue: no daemon is running" in cli("history", ids[0]).err
+    assert "warning: it is overdue: no daemon is running" in cli("history", ids[0]).err
     assert cli("history", ids[2]).err == ""
     assert "warning" not in cli.json("history", ids[2])
 
@@ -474,3 +517,40 @@ def test_a_one_shot_that_still_runs_reads_as_running(cli: CommandLine) -> None:
     assert "  status    running, and nothing more to come" in shown
     assert (document["status"], document["fires"][0]["status"]) == ("executed", "running")
     assert "executed" in after
+
+
+def test_show_tells_what_was_missed_beside_the_fires(cli: CommandLine) -> None:
+    prompt_id = add(cli, "tick", "every 2h")
+    for _ in range(6):
+        cli("run", prompt_id)
+    missed = {
+        "kind": "missed",
+        "at": "4102444800000",
+        "from": "1764576000000",
+        "until": "1764583200000",
+        "reason": "late",
+    }
+    with redis.Redis.from_url(cli.store) as client:
+        client.rpush("{sp:0}:spans:" + prompt_id, json.dumps(missed))
+    lines = cli("show", prompt_id).out.splitlines()
+    assert lines[-7] == (
+        "  lately    2100-01-01 01:00:00 +01:00  missed  2025-12-01 09:00 +01:00 until 2025-12-01 11:00 +01:00, late"
+    )
+    assert lines[-1] == f"            … history {prompt_id[-8:]} tells the rest"
+    document = cli.json("show", prompt_id)
+    assert document["missed"] == document["spans"]
+    assert (document["missed"][0]["from"], document["missed"][0]["reason"]) == ("2025-12-01T09:00:00.000+01:00", "late")
+    assert len(document["fires"]) == 5
+
+
+def test_every_change_has_words(cli: CommandLine) -> None:
+    prompt_id = add(cli, "tick", "every 2h")
+    words = ("--retries", "0", "--on-crash", "interrupt", "--jitter", "5m", "--name", "T", "--priority", "9")
+    lines = cli("edit", prompt_id, "--force", *words).out.splitlines()
+    assert lines[1:6] == [
+        "  name      none → T",
+        "  priority  50 → 9",
+        "  retries   4, after 2 min, 10 min, 30 min, 2 h → none",
+        "  on crash  rerun → interrupt",
+        "  jitter    none → up to 5 min",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -80,8 +81,23 @@ def test_a_failure_shows_its_error(cli: CommandLine) -> None:
         cli("run", prompt_id, "--wait")
     shown = cli("fire", "show", prompt_id).out
     assert "  status    failed (permanent)" in shown
-    assert "  attempts  1 (1 failure)" in shown
+    assert "  attempts  1\n" in shown
     assert shown.endswith("  error     it broke\n            badly\n")
+
+
+def test_a_fire_that_is_tried_again_says_when_and_how_often(cli: CommandLine) -> None:
+    prompt_id = add(cli, "x", "every 2h", "--retries", "50ms,1h")
+
+    def break_down(fire: Fire) -> str:
+        raise RuntimeError("not yet")
+
+    cli("run", prompt_id)
+    cli.serve(break_down, lambda: cli.json("fire", "show", prompt_id)["failures"] == 2)
+    shown = cli("fire", "show", prompt_id).out
+    assert "  status    retrying" in shown
+    assert re.search(r"  retry     \w{3} .*, in \d+ min\n", shown)
+    assert "  attempts  2 (2 failures)" in shown
+    assert cli("fire", "cancel", prompt_id).out.endswith("not yet\n")
 
 
 def test_a_fire_that_waits_is_cancelled(cli: CommandLine) -> None:
