@@ -172,7 +172,8 @@ class Household:
         """Starts by fire, in order."""
         starts: dict[str, list[Line]] = defaultdict(list)
         if self.book_path.exists():
-            for text in self.book_path.read_text().splitlines():
+            *whole, _ = self.book_path.read_text().split("\n")  # what comes after the last break is still being written
+            for text in whole:
                 line = Line(text)
                 starts[line.fire].append(line)
         return starts
