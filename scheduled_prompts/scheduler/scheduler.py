@@ -90,7 +90,7 @@ class Scheduler:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def schedule(self, text: str, when: When, *, timezone: str | None = None, **definition: Any) -> Scheduled:
+    async def schedule(self, /, text: str, when: When, *, timezone: str | None = None, **definition: Any) -> Scheduled:
         """Store a new prompt.
 
         `when`: the grammar's text, one of the four kinds, or a datetime (a naive one is the zone's wall clock). Further
@@ -157,6 +157,7 @@ class Scheduler:
 
     async def edit(
         self,
+        /,
         id_or_part: str,
         *,
         version: int | None = None,

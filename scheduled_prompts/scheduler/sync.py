@@ -112,6 +112,9 @@ class SyncScheduler:
     quarantined = _Blocking(Scheduler.quarantined)
     daemons = _Blocking(Scheduler.daemons)
     why_unserved = _Blocking(Scheduler.why_unserved)
+    stats = _Blocking(Scheduler.stats)
+    past_events = _Blocking(Scheduler.past_events)
+    apply = _Blocking(Scheduler.apply)
 
     def preview(self, *args: Any, **kwargs: Any) -> Preview:
         """As `Scheduler.preview`."""
