@@ -10,6 +10,8 @@ from scheduled_prompts.views import instant
 
 UNKNOWN = "–"
 OVERDUE_AFTER_MS = 1_000
+REASONS = {"fire_cancelled": "this fire alone"}
+"""Words for reasons that are no words for people."""
 
 
 def absolute(ms: int | None, timezone: str, *, weekday: bool = False, exact: bool = False) -> str:
@@ -52,4 +54,6 @@ def length(ms: int | None) -> str:
 
 def why(fire: Fire) -> str:
     """A fire's reason in words, where it says more than the status."""
-    return "" if fire.reason in (None, fire.status) else str(fire.reason).replace("_", " ")
+    if fire.reason is None or fire.reason == fire.status:
+        return ""
+    return REASONS.get(fire.reason) or fire.reason.replace("_", " ")

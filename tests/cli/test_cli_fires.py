@@ -107,6 +107,7 @@ def test_a_fire_that_waits_is_cancelled(cli: CommandLine) -> None:
     assert (answer["id"], answer["status"]) == (fire_id, "cancelled")
     second = cli("run", prompt_id).out.split("fire show ")[1].split()[0]
     assert cli("fire", "cancel", second).out.startswith(f"cancelled {second}: say hello")
+    assert "  status    cancelled (this fire alone)" in cli("fire", "show", second).out
     assert "already" in refused(cli("fire", "cancel", second), 4)
     assert refused_as(cli("fire", "cancel", second, "--json"), 4) == "conflict"
 

@@ -102,7 +102,7 @@ def edit(
     store: StoreUrl = None,
     config: ConfigFile = None,
 ) -> None:
-    """Give a prompt another text, time, runner, … What is not named stays."""
+    """Give a prompt another text, time, runner, …"""
     from scheduled_prompts.cli.editing import Edit, edit
 
     changes: dict[str, object] = {
@@ -144,7 +144,7 @@ def pause(
     store: StoreUrl = None,
     config: ConfigFile = None,
 ) -> None:
-    """Let a prompt rest: it fires no more until it is resumed. What runs goes on."""
+    """Let a prompt rest: it fires no more until it is resumed."""
     from scheduled_prompts.cli.pausing import pause
 
     carry_out(pause(choices(ctx, as_json, store, config), prompt_id, note, version))
