@@ -39,6 +39,14 @@ def test_a_preview_and_what_comes_need_no_loop_either(scheduler: SyncScheduler) 
     assert len(scheduler.upcoming(scheduler.schedule("x", "every 1h").prompt, 2)) == 2
 
 
+def test_events_and_exports_come_one_by_one(scheduler: SyncScheduler) -> None:
+    prompt = scheduler.schedule("x", "every 1h").prompt
+    scheduler.pause(prompt.id)
+    events = scheduler.events(since=prompt.created_at - 1)
+    assert [next(events).type, next(events).type] == ["created", "paused"]
+    assert [one.id for one in scheduler.export()] == [prompt.id]
+
+
 def test_errors_are_those_of_the_scheduler(scheduler: SyncScheduler) -> None:
     with pytest.raises(NotFound):
         scheduler.get("01ARZ3NDEKTSV4RRFFQ69G5FAV")

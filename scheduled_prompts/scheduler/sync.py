@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from redis.asyncio import Redis
 
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.scheduler.answers import Preview
+from scheduled_prompts.scheduler.events import Event
 from scheduled_prompts.scheduler.scheduler import UPCOMING, Scheduler
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import Unreadable
 from scheduled_prompts.upcoming import Occurrence
 
 P = ParamSpec("P")
@@ -115,6 +117,30 @@ class SyncScheduler:
     stats = _Blocking(Scheduler.stats)
     past_events = _Blocking(Scheduler.past_events)
     apply = _Blocking(Scheduler.apply)
+    import_prompts = _Blocking(Scheduler.import_prompts)
+
+    def events(self, **arguments: Any) -> Iterator[Event]:
+        """As `Scheduler.events`: for ever, waiting for each."""
+        return self._each(lambda: self.scheduler.events(**arguments))
+
+    def export(self, **arguments: Any) -> Iterator[ScheduledPrompt | Unreadable]:
+        """As `Scheduler.export`."""
+        return self._each(lambda: self.scheduler.export(**arguments))
+
+    def _each(self, begin: Callable[[], AsyncIterator[Answer]]) -> Iterator[Answer]:
+        async def begun() -> AsyncIterator[Answer]:
+            return begin()
+
+        async def one(source: AsyncIterator[Answer]) -> Answer:
+            return await anext(source)
+
+        source = self.carry_out(begun())
+        while True:
+            try:
+                answer = self.carry_out(one(source))
+            except StopAsyncIteration:
+                return
+            yield answer
 
     def preview(self, *args: Any, **kwargs: Any) -> Preview:
         """As `Scheduler.preview`."""
