@@ -69,17 +69,19 @@ class Teller:
         return Text("  ".join(part for part in [*parts, name.plain, _details(event, fires, timezone)] if part))
 
     def _fitted(self, event: Event, fires: dict[str, Fire], timezone: str, width: int) -> Text:
+        details = _details(event, fires, timezone, tersely=width < WIDE_FROM)
         name_width, details_width = _widths(width)
-        style = STYLES.get(event.type, "")
+        if name_width and not details:
+            name_width, details_width = name_width + 2 + details_width, 0
         line = Text(no_wrap=True)
-        for part, columns, how in (
+        for part, columns, style in (
             ((instant(event.at, timezone) or "")[11:19], 8, "dim"),
             (short(event.prompt or ""), 8, "bold"),
-            (_what(event), WHAT_WIDTH, style),
+            (_what(event), WHAT_WIDTH, STYLES.get(event.type, "")),
             (self._names.get(event.prompt or "", ""), name_width, ""),
-            (_details(event, fires, timezone, tersely=width < WIDE_FROM), details_width, "dim"),
+            (details, details_width, "dim"),
         ):
-            cell = Text(part, style=how)
+            cell = Text(part, style=style)
             if columns > 0:
                 cell.truncate(columns, overflow="ellipsis", pad=True)
                 line.append_text(cell).append("  ")
@@ -150,12 +152,13 @@ def _end(event: Event, fire: Fire | None, *, tersely: bool) -> list[str]:
     if fire is None:
         return parts
     parts = [why(fire)] if fire.status == event.type else parts
-    if fire.started_at is not None and fire.ended_at is not None:
-        parts += [] if fire.lateness_ms is None else [f"{length(fire.lateness_ms)} late"]
-        took = length(fire.ended_at - fire.started_at)
-        parts.append(took if tersely else f"took {took}")
     if fire.error and fire.status is not FireStatus.SUCCEEDED:
         parts.append(first_line(fire.error))
+    if fire.started_at is not None and fire.ended_at is not None:
+        # A later attempt's lateness is the waiting between attempts: it says nothing of punctuality.
+        parts.append(f"attempt {fire.attempt}" if fire.attempt > 1 else f"{length(fire.lateness_ms)} late")
+        took = length(fire.ended_at - fire.started_at)
+        parts.append(took if tersely else f"took {took}")
     return parts
 
 
