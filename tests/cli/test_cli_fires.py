@@ -13,7 +13,7 @@ from scheduled_prompts.runners.contract import Permanent
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, Serves
 from tests.cli.cli_driver import CommandLine
-from tests.cli.test_cli_changing import add, refused, refused_as, set_field
+from tests.cli.cli_told import add, refused, refused_as, set_field
 
 
 @pytest.fixture(name="cli")
