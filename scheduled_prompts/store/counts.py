@@ -51,7 +51,7 @@ class Counts:
         async def names() -> list[Any]:
             async with client.pipeline(transaction=True) as pipe:
                 pipe.smembers(keys.platforms)
-                pipe.smembers(keys.prefix + "queues")
+                pipe.smembers(keys.queues)
                 return list(await pipe.execute())
 
         platforms, queues = (sorted(as_text(list(found))) for found in await self.transport.ask(names))
@@ -61,9 +61,9 @@ class Counts:
                 for status in PromptStatus:
                     pipe.zcard(keys.by("status", status))
                 for queue in queues:
-                    pipe.zcard(f"{keys.prefix}ready:{queue}")
-                pipe.zcard(keys.prefix + "leases")
-                pipe.zcard(keys.prefix + "retries")
+                    pipe.zcard(keys.ready(queue))
+                pipe.zcard(keys.leases)
+                pipe.zcard(keys.retries)
                 for platform in platforms:
                     pipe.zcount(keys.due(platform), "-inf", due_by)
                 for platform in platforms:

@@ -27,6 +27,18 @@ class Keys:
         return self.prefix + "platforms"
 
     @property
+    def queues(self) -> str:
+        return self.prefix + "queues"
+
+    @property
+    def leases(self) -> str:
+        return self.prefix + "leases"
+
+    @property
+    def retries(self) -> str:
+        return self.prefix + "retries"
+
+    @property
     def events(self) -> str:
         return self.prefix + "events"
 
@@ -53,6 +65,10 @@ class Keys:
 
     def fire(self, fire_id: str) -> str:
         return f"{self.prefix}fire:{fire_id}"
+
+    def ready(self, queue: str) -> str:
+        """`queue` is `<platform>/<runner>`."""
+        return f"{self.prefix}ready:{queue}"
 
     def history(self, prompt_id: str) -> str:
         return f"{self.prefix}history:{prompt_id}"
