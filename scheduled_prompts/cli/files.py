@@ -61,7 +61,8 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"{error.msg} (at line {error.lineno}, column {error.colno})"
-        hint = "it ends too early: is the file whole?" if not text[error.pos :].strip() else None
+        is_cut = not text[error.pos :].strip() or error.msg.startswith("Unterminated")
+        hint = "it ends too early: is the file whole?" if is_cut else None
         raise InvalidInput(f"{name} is not valid JSON: {where}", hint=hint) from error
     except (RecursionError, ValueError) as error:
         raise InvalidInput(f"{name} cannot be read: {error}") from error

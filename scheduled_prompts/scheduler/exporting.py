@@ -227,7 +227,7 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
     """The prompt that an entry describes. Raises Refusals."""
     if not isinstance(entry, dict):
         raise Refusals([Problem(place, f"an entry is an object, not {_shown(entry)}")])
-    problems = [Problem(f"{place}.{name}", "an export has no such field") for name in entry.keys() - _FIELDS]
+    problems = [Problem(f"{place}.{name}", "an export has no such field") for name in sorted(entry.keys() - _FIELDS)]
     fields: dict[str, Any] = dict.fromkeys(("next_at", "last_fire"))
     prompt_id = entry.get("id")
     if not _is_prompt_id(prompt_id):
@@ -260,7 +260,7 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
         problems.append(Problem(f"{place}.skips", f"{_shown(skips)} is not a list of instants"))
     fields |= {"id": prompt_id, "status": status, "pause_reason": entry.get("pause_reason")}
     fields |= {"pause_note": entry.get("pause_note"), "failures": 0, "version": 1, "seq": 0}
-    if fields.get("created_at") is None:
+    if entry.get("created_at") is None:
         problems.append(Problem(f"{place}.created_at", "it is missing"))
     fields["updated_at"] = fields.get("created_at")
     if problems:
@@ -268,9 +268,8 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
     try:
         prompt = ScheduledPrompt.model_validate(fields, extra="allow")
         if prompt.status.is_armed and (prompt.status is PromptStatus.SCHEDULED) != isinstance(prompt.schedule, Once):
-            raise Refusals(
-                [Problem(f"{place}.status", f"it is {status!r}, and its schedule is {prompt.schedule.kind}")]
-            )
+            problem = f"it is {status!r}, and its schedule is {prompt.schedule.kind}"
+            raise Refusals([Problem(f"{place}.status", problem)])
         return _computable(prompt)
     except ValidationError as error:
         raise Refusals([_placed(problem, place) for problem in error.errors(include_url=False)]) from error
