@@ -6,12 +6,13 @@ the one that its status names; every index entry has its record.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import Any
 
 NAMED = {"meta", "quarantine", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info"}
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
-LIVING_PROMPT = {"scheduled", "active", "paused"}
+PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "cancelled"}
 
 
 def check_accounts(keys: dict[str, Any]) -> None:
@@ -37,9 +38,22 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
             places[prompt].add(name)
             if prompt not in prompts:
                 problems.append(f"by:{name} lists {prompt}, which is gone")
+    due_on: dict[str, list[str]] = defaultdict(list)
+    for platform, value in of_kind(keys, "due").items():
+        if platform not in keys.get("platforms", ()):
+            problems.append(f"due:{platform} is of a platform that nobody looks at")
+        for prompt, _ in value:
+            due_on[prompt].append(platform)
     due = {prompt: score for value in of_kind(keys, "due").values() for prompt, score in value}
+    set_aside = keys.get("quarantine", {})
     for prompt, stored in prompts.items():
+        # What is no hash has no status; it can only have been set aside.
+        stored = stored if isinstance(stored, dict) else {"status": "quarantined"}
         status = stored["status"]
+        if status not in PROMPT_STATUSES:
+            problems.append(f"prompt {prompt} has the status {status!r}")
+        if (status == "quarantined") != (prompt in set_aside):
+            problems.append(f"prompt {prompt} is {status}, and `quarantine` says otherwise")
         statuses = {place for place in places[prompt] if place.startswith("status:")}
         if statuses != {f"status:{status}"}:
             problems.append(f"prompt {prompt} is {status} and listed under {statuses}")
@@ -49,8 +63,51 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
             problems.append(f"prompt {prompt} ({status}) is due {expected!r}, and the due index says {found!r}")
         if status in ("executed", "cancelled") and not stored.get("ended_at"):
             problems.append(f"prompt {prompt} is {status} and has no ended_at")
+        if status != "quarantined":
+            problems += _motion(prompt, stored)
+            problems += _placed(prompt, stored, places[prompt], due_on[prompt])
+    for prompt, versions in of_kind(keys, "version").items():
+        present = prompts.get(prompt)
+        if isinstance(present, dict) and not all(0 < int(v) < int(present["version"]) for v in versions):
+            problems.append(f"version:{prompt} holds {sorted(versions)}, and the present one is {present['version']}")
+    problems += [f"`quarantine` lists {prompt}, which is gone" for prompt in set_aside if prompt not in prompts]
     problems += [f"the due index lists {prompt}, which is gone" for prompt in due if prompt not in prompts]
     problems += [f"key:{k} names {p}, which is gone" for k, p in of_kind(keys, "key").items() if p not in prompts]
+    return problems
+
+
+def _motion(prompt: str, stored: dict[str, str]) -> list[str]:
+    """What is next lies after what was claimed last; only who waits for something has skips, or is paused."""
+    problems = []
+    status = stored["status"]
+    following, last = stored.get("next_nominal"), stored.get("last_nominal")
+    if following and last and int(following) <= int(last):
+        problems.append(f"prompt {prompt} has {following} to come, and {last} was claimed")
+    if (status == "paused") != ("paused_at" in stored):
+        problems.append(f"prompt {prompt} is {status}, and paused_at says otherwise")
+    if status in ("executed", "cancelled") and (following or stored.get("skips")):
+        problems.append(f"prompt {prompt} is {status}, and something of it is to come")
+    skips = [int(nominal) for nominal in json.loads(stored.get("skips") or "[]")]
+    if skips != sorted(set(skips)) or any(last and nominal <= int(last) for nominal in skips):
+        problems.append(f"prompt {prompt} is to skip {skips}, and {last} was claimed")
+    return problems
+
+
+def _placed(prompt: str, stored: dict[str, str], places: set[str], due_on: list[str]) -> list[str]:
+    """The indexes name what the definition says, where it can be read."""
+    try:
+        definition = json.loads(stored["doc"])
+        named = {"platform": definition.get("platform", "default"), "agent": definition.get("agent")}
+    except (ValueError, KeyError, AttributeError):
+        return []
+    problems = []
+    for field, name in named.items():
+        expected = set() if name is None else {f"{field}:{name}"}
+        found = {place for place in places if place.startswith(field + ":")}
+        if found != expected:
+            problems.append(f"prompt {prompt} has {field} {name!r} and is listed under {found}")
+    if due_on and due_on != [named["platform"]]:
+        problems.append(f"prompt {prompt} of {named['platform']!r} is due on {due_on}")
     return problems
 
 
@@ -79,6 +136,8 @@ def _fires(keys: dict[str, Any]) -> list[str]:
             problems.append(f"fire {fire} is in no history")
         if status in ENDED and not stored.get("ended_at"):
             problems.append(f"fire {fire} is {status} and has no ended_at")
+        if status == "skipped" and not stored.get("reason"):
+            problems.append(f"fire {fire} was skipped and does not say why")
     problems += [f"{where} lists fire {fire}, which is gone" for fire, where in places.items()]
     problems += [f"`live` lists fire {fire}, which is gone" for fire in live if fire not in fires]
     problems += [f"a history lists fire {fire}, which is gone" for fire in history if fire not in fires]

@@ -281,7 +281,7 @@ async def test_a_record_that_cannot_be_read_is_said_to_be_so(lab: Lab) -> None:
         prompt = (await scheduler.schedule("x", "in 1h")).prompt.id
         good = (await scheduler.schedule("good", "in 1h")).prompt.id
         lab.inspector.hset(f"{lab.prefix}prompt:{prompt}", "doc", "{")
-        assert f"prompt {prompt} cannot be read: " in await refusal(scheduler.get(prompt), StoreUnusable)
+        assert f"prompt {prompt[-8:]} cannot be read: " in await refusal(scheduler.get(prompt), StoreUnusable)
         assert [found.id for found in (await scheduler.list()).items] == [good]
 
 
@@ -451,7 +451,7 @@ async def test_run_now_runs_a_paused_or_executed_prompt_and_not_a_cancelled_one(
         assert (await scheduler.get(executed)).status == "executed"
 
         paused = (await scheduler.schedule("paused", "in 1h")).prompt
-        pause(lab, paused.id)
+        await scheduler.pause(paused.id)
         await scheduler.run_now(paused.id)
         await scheduler.store.clock.sleep(2)
         assert runner.texts[-1] == "paused"
@@ -463,24 +463,17 @@ async def test_run_now_runs_a_paused_or_executed_prompt_and_not_a_cancelled_one(
         assert message == f"prompt {cancelled[-8:]} is cancelled"
 
 
-def pause(lab: Lab, prompt: str) -> None:
-    """As the command of a later release will."""
-    lab.inspector.hset(f"{lab.prefix}prompt:{prompt}", "status", "paused")
-    created = lab.inspector.zscore(f"{lab.prefix}by:status:scheduled", prompt)
-    assert created is not None
-    lab.inspector.zrem(f"{lab.prefix}by:status:scheduled", prompt)
-    lab.inspector.zadd(f"{lab.prefix}by:status:paused", {prompt: created})
-    lab.inspector.zrem(f"{lab.prefix}due:default", prompt)
-
-
-async def test_a_fire_is_found_by_its_id_and_nothing_else(lab: Lab) -> None:
+async def test_a_fire_that_is_not_there_is_not_found(lab: Lab) -> None:
     async with lab:
         scheduler = await a_scheduler(lab)
         prompt = (await scheduler.schedule("x", "in 1h")).prompt.id
+        assert await refusal(scheduler.fire(prompt), NotFound) == f"prompt {prompt[-8:]} has not fired"
         fire = await scheduler.run_now(prompt)
         assert await scheduler.fire(fire.id) == fire
-        for wrong in ("", "x", prompt, f"{prompt}@5", fire.id[:-1]):
+        for wrong in (f"{prompt}@5", fire.id[:-1] + ("0" if fire.id[-1] != "0" else "1"), f"{prompt}+ZZZ"):
             assert await refusal(scheduler.fire(wrong), NotFound) == f"there is no fire {wrong!r}"
+        for wrong in ("", "hello!"):
+            assert "is not an id, nor a part of one" in await refusal(scheduler.fire(wrong), NotFound)
 
 
 async def test_history_is_latest_first_in_pages(lab: Lab) -> None:
@@ -596,7 +589,7 @@ async def test_a_scheduler_opens_and_closes_the_store_it_made(lab: Lab) -> None:
         lab.namespace = "of-its-own"
         async with Scheduler(lab.url, namespace="of-its-own", clock=VirtualClock(), timezone="UTC") as scheduler:
             await scheduler.schedule("x", "in 1h")
-        assert len(lab.keys()["prompts"]) == 1
+        assert len(lab.keys()["by:status:scheduled"]) == 1
 
 
 async def test_a_scheduler_leaves_a_store_that_was_lent_to_it_open(lab: Lab) -> None:
@@ -604,7 +597,7 @@ async def test_a_scheduler_leaves_a_store_that_was_lent_to_it_open(lab: Lab) -> 
         store = await lab.store()
         async with Scheduler(store, timezone="UTC") as scheduler:
             await scheduler.schedule("x", "in 1h")
-        assert await store.count("status", "active") == 1
+        assert await store.count("status", "scheduled") == 1
 
 
 async def test_where_the_store_does_not_answer_every_call_says_so(lab: Lab) -> None:

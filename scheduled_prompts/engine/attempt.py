@@ -89,7 +89,7 @@ class Attempt:
             except (StoreUnreachable, StoreUnusable):
                 await self._clock.sleep(1.0)
                 continue
-            if state == "cancel":
+            if state in ("cancel", "take_back"):
                 self.stop = Stop.CANCELLED
                 raise asyncio.CancelledError
             self.marked_at = started

@@ -245,6 +245,8 @@ class Worker:
             attempt.marked_at = started
             if state == "cancel" and attempt.stop is None:
                 self._cancel(attempt, Stop.CANCELLED)
+            elif state == "take_back" and attempt.started_at is None and attempt.stop is None:
+                self._cancel(attempt, Stop.CANCELLED)
             elif state == "lost" and attempt in self._tasks:
                 log.warning("lease_lost", fire=attempt.fire.id)
                 self._cancel(attempt, Stop.LOST)

@@ -35,15 +35,14 @@ async def edit(
     _refuse_fixed(changes)
     for _ in range(TRIES):
         found = await _read(store, prompt_id)
+        _refuse_cancelled(found)
         if not force and str(found.version) != str(version):
             raise _stale(found.id, found.version, version)
         whole = found if isinstance(found, ScheduledPrompt) else None
-        if whole is not None:
-            _refuse_cancelled(whole)
         before = await _fields(store, found)
         wanted = _edited(store, before, whole, when, changes)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
-        is_broken = whole is None or whole.status is PromptStatus.QUARANTINED
+        is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
             return Edited(whole, [], coming(whole, UPCOMING))
         first = _first(store, found, wanted) if is_broken or RESCHEDULING & set(changed) else None
@@ -67,6 +66,7 @@ async def edit(
 async def pause(store: Store, prompt_id: str, note: str | None, version: int | None) -> Paused:
     if note is not None and len(note) > MAX_NOTE:
         raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
+    await read_whole(store, prompt_id)
     answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "")
     if isinstance(answer, Refused):
         if answer.status == "gone":
@@ -74,9 +74,7 @@ async def pause(store: Store, prompt_id: str, note: str | None, version: int | N
         if PromptStatus(answer.status).is_armed:
             raise _stale(prompt_id, answer.version, version)
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status}{_already(answer.status, 'paused')}")
-    after = await _read(store, prompt_id)
-    assert isinstance(after, ScheduledPrompt)
-    return Paused(after, answer)
+    return Paused(await read_whole(store, prompt_id), answer)
 
 
 async def resume(store: Store, prompt_id: str) -> Resumed:
@@ -84,9 +82,9 @@ async def resume(store: Store, prompt_id: str) -> Resumed:
         prompt = await read_whole(store, prompt_id)
         if prompt.status is not PromptStatus.PAUSED:
             raise Conflict(f"prompt {ids.short(prompt_id)} is {prompt.status}: only a paused one can be resumed")
-        assert prompt.next_nominal is not None
         now = store.clock.now()
-        following = next_occurrence(prompt, max(now, prompt.next_nominal - 1))
+        start = now if prompt.next_nominal is None else prompt.next_nominal
+        following = next_occurrence(prompt, max(now, start - 1))
         if following is None:
             raise Conflict(
                 f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it was paused",
@@ -95,7 +93,7 @@ async def resume(store: Store, prompt_id: str) -> Resumed:
         status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
         refused = await store.resume(prompt, status, following.nominal, following.due)
         if refused is None:
-            passed = (prompt.next_nominal, following.nominal) if following.nominal > prompt.next_nominal else None
+            passed = (start, following.nominal) if following.nominal > start else None
             after = await read_whole(store, prompt_id)
             return Resumed(after, passed, coming(after, UPCOMING))
     raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be resumed", hint="try again")
@@ -107,11 +105,15 @@ async def skip(
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
         _refuse_cancelled(prompt)
+        if prompt.status is PromptStatus.QUARANTINED:
+            raise Conflict(f"prompt {ids.short(prompt_id)} is quarantined", hint="`doctor` says why, `edit` repairs it")
         nominal = occurrence_named(prompt, occurrence)
         if mode == "skip" and nominal in prompt.skips:
             raise Conflict(f"{_local(prompt, nominal)} is to be skipped already")
         if mode == "unskip" and nominal not in prompt.skips:
             raise Conflict(f"{_local(prompt, nominal)} was not to be skipped")
+        if mode == "skip" and _is_behind(prompt, nominal):
+            raise Conflict(f"{_local(prompt, nominal)} is not to come: what is next is later")
         skips = {*prompt.skips, nominal} if mode == "skip" else {*prompt.skips} - {nominal}
         answer = await store.skip(mode, prompt, nominal, skips)
         if answer in ("done", "taken_back"):
@@ -172,7 +174,7 @@ def _edited(
         fields["timezone"] = zone(fields["timezone"]).key
     if when is not None:
         fields["schedule"] = to_schedule(when, store.clock.now(), fields.get("timezone") or "UTC")
-        if whole is not None and fields["timezone"] == whole.timezone:
+        if whole is not None and fields.get("timezone", "UTC") == whole.timezone:
             fields["schedule"] = kept_where_same(fields["schedule"], whole.schedule)
     return validated(fields)
 
@@ -220,8 +222,19 @@ def _refuse_fixed(changes: Mapping[str, Any]) -> None:
             raise InvalidInput(f"the {name} of a prompt cannot be changed", hint="cancel it, and schedule another")
 
 
-def _refuse_cancelled(prompt: ScheduledPrompt) -> None:
-    if prompt.status is PromptStatus.CANCELLED:
+def _lost_its_next(prompt: ScheduledPrompt) -> bool:
+    return prompt.status.is_armed and (prompt.next_nominal is None or prompt.next_at is None)
+
+
+def _is_behind(prompt: ScheduledPrompt, nominal: int) -> bool:
+    """Whether an occurrence lies before what is next without having been claimed: before an edit, or in a pause."""
+    claimed_last = prompt.last_nominal
+    is_claimed = claimed_last is not None and nominal <= claimed_last
+    return not is_claimed and prompt.next_nominal is not None and nominal < prompt.next_nominal
+
+
+def _refuse_cancelled(prompt: ScheduledPrompt | Unreadable) -> None:
+    if prompt.status == PromptStatus.CANCELLED:
         raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
 
 

@@ -97,6 +97,8 @@ async def page_of_fires(store: Store, prompt_id: str, limit: int, cursor: str | 
         offset += len(page)
         if len(page) <= limit:
             break
+    if not rows and (await store.read_prompts([prompt_id]))[0] is None:
+        no_such_prompt(prompt_id)
     fires = await store.read_fires([fire_id for fire_id, _ in rows[:limit]])
     last = rows[limit - 1] if len(rows) > limit else None
     return FirePage([fire for fire in fires if isinstance(fire, Fire)], f"{last[1]}.{last[0]}" if last else None)
@@ -123,9 +125,9 @@ async def full_fire_id(store: Store, reference: str) -> str:
     else:
         zone = prompt.timezone if isinstance(prompt, ScheduledPrompt) else "UTC"
         first = int(rest) if rest.isdecimal() else instant_from(rest, zone)
-        exact = ids.scheduled_fire_id(prompt_id, first)
-        found = [exact] if any(fire == exact for fire, _ in rows) else []
-        found = found or [fire for fire, nominal in rows if first <= nominal < first + MINUTE_MS]
+        width = 1 if rest.isdecimal() else MINUTE_MS if first % MINUTE_MS == 0 else 1000
+        named = [(fire, nominal) for fire, nominal in rows if "@" in fire and first <= nominal < first + width]
+        found = [fire for fire, nominal in named if nominal == first] or [fire for fire, _ in named]
     if not found:
         raise NotFound(f"there is no fire {reference!r}", hint=SEE_HISTORY)
     if len(found) > 1:

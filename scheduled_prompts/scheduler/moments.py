@@ -49,7 +49,7 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
         width = 1
     else:
         first, width = int(named), 1
-    found = _within(prompt, first, first + width)
+    found = _within(prompt, first, first + width) if FIRST_INSTANT <= first <= LAST_INSTANT else None
     if found is None:
         following = coming(prompt, SHOWN)
         shown = ", ".join(prompt.local(o.nominal).isoformat(sep=" ") for o in following)

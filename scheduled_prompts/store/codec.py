@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduled_prompts.fire import Fire, read_fire
+from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, Fire, read_fire
 from scheduled_prompts.prompt import NewerSchema, ScheduledPrompt, read_definition, read_prompt
 from scheduled_prompts.store.records import Lease, Unreadable
 
@@ -36,7 +36,8 @@ def fire_from(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
 
 def unreadable(record_id: str, error: Exception) -> Unreadable:
     newer = isinstance(error, NewerSchema)
-    return Unreadable(record_id, str(error) if newer else f"{type(error).__name__}: {error}", newer=newer)
+    words = str(error) if newer else f"{type(error).__name__}: {error}"
+    return Unreadable(record_id, words[:MAX_ERROR_CHARACTERS], newer=newer)
 
 
 def lease_from(token: str, fire_id: str, stored: dict[str, str], document: str) -> Lease | Unreadable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scheduled_prompts import ids
@@ -11,7 +12,8 @@ from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Interval, Once
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ALL, ClaimItem, Lease, Serves, SettleItem, Taken
+from scheduled_prompts.store.records import ALL, ClaimItem, EditItem, Lease, Serves, SettleItem, Taken
+from tests.conftest import Lab
 
 EVERYTHING = Serves((ALL,), (ALL,))
 LEASE = 60_000
@@ -158,3 +160,71 @@ async def crash(store: Store) -> list[tuple[str, str]]:
     """What becomes of what is leased, when nobody renews it."""
     await lease_runs_out(store)
     return await reap(store)
+
+
+def edit_of(prompt: ScheduledPrompt, *, next_at: int | None = None, **changes: Any) -> EditItem:
+    """An edit of a prompt as it was read; with `next_at` (ms UTC) one of its schedule, which has its first occurrence
+    then."""
+    if next_at is not None:
+        once = isinstance(prompt.schedule, Once)
+        changes["schedule"] = Once(at=next_at) if once else Interval(every_ms=HOUR, anchor=next_at)
+    wanted = prompt.model_copy(update=changes)
+    return {
+        "id": prompt.id,
+        "version": str(prompt.version),
+        "doc": wanted.document(),
+        "owner": wanted.owner or "",
+        "key": wanted.key or "",
+        "platform": wanted.platform,
+        "agent": wanted.agent or "",
+        "before": {"platform": prompt.platform, "agent": prompt.agent or ""},
+        "changed": sorted(changes),
+        "status": "scheduled" if isinstance(wanted.schedule, Once) else "active",
+        "next_nominal": "" if next_at is None else str(next_at),
+        "next_at": "" if next_at is None else str(next_at),
+        "created_at": str(prompt.created_at),
+    }
+
+
+async def edited(store: Store, prompt: ScheduledPrompt, **changes: Any) -> ScheduledPrompt:
+    """The prompt after an edit of it as it stands now."""
+    answer = await store.edit(edit_of(await read(store, prompt), **changes))
+    assert isinstance(answer, int)
+    return await read(store, prompt)
+
+
+async def paused(store: Store, prompt: ScheduledPrompt) -> ScheduledPrompt:
+    assert isinstance(await store.pause(prompt.id, reason="requested"), int)
+    return await read(store, prompt)
+
+
+async def resumed(store: Store, prompt: ScheduledPrompt, *, next_at: int) -> ScheduledPrompt:
+    status = "scheduled" if isinstance(prompt.schedule, Once) else "active"
+    assert await store.resume(await read(store, prompt), status, next_at, next_at) is None
+    return await read(store, prompt)
+
+
+async def skipping(store: Store, prompt: ScheduledPrompt, *nominals: int) -> ScheduledPrompt:
+    """The prompt, of which these and no other occurrences are to be skipped."""
+    assert await store.skip("skip", await read(store, prompt), nominals[-1], nominals) == "done"
+    return await read(store, prompt)
+
+
+def damage(lab: Lab, key: str) -> None:
+    """The key becomes one of a type that nobody expects."""
+    lab.inspector.delete(lab.prefix + key)
+    lab.inspector.set(lab.prefix + key, "not what it should be")
+
+
+def heard(lab: Lab) -> Callable[[], list[dict[str, str]]]:
+    """What is announced to live daemons from now on, once it is asked for."""
+    listener = lab.inspector.pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(f"{lab.prefix}changes")
+    listener.get_message(timeout=0.05)
+
+    def messages() -> list[dict[str, str]]:
+        found = [json.loads(m["data"]) for _ in range(20) if (m := listener.get_message(timeout=0.01))]
+        listener.close()
+        return found
+
+    return messages

@@ -8,23 +8,31 @@ import pytest
 
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.keys import Keys
+from scheduled_prompts.store.records import Cancelled
 from scheduled_prompts.store.script import _PRELUDE, ALL, Script
 from scheduled_prompts.testing import VirtualClock
 from tests.conftest import Lab
 from tests.store.conftest import RealLab
 from tests.store.steps import (
     EVERYTHING,
+    HOUR,
     LEASE,
     claim_for,
     claimed,
+    damage,
+    edited,
     manual_for,
     new_prompt,
+    paused,
     queued,
+    read,
     reap,
+    resumed,
     retrying,
     running,
     saved,
     settled,
+    skipping,
     taken,
 )
 
@@ -103,7 +111,21 @@ async def test_every_script_touches_only_keys_and_channels_of_its_namespace(real
             assert len(await reap(store)) == 2
             await queued(store)
             await store.cancel(prompt.id)
-            assert (await store.purge([prompt, once], store.clock.now() + 1)).prompts == 2
+            changing = await saved(store, owner="ann", agent="bot", platform="chat")
+            await claimed(store, changing)
+            await edited(store, changing, text="new", platform="mail", agent="clerk")
+            await edited(store, changing, next_at=store.clock.now() + 5 * HOUR)
+            await skipping(store, changing, store.clock.now() + 6 * HOUR)
+            await resumed(store, await paused(store, changing), next_at=store.clock.now() + 7 * HOUR)
+            assert await store.quarantine(await read(store, changing), "broken")
+            await edited(store, changing, next_at=store.clock.now() + 8 * HOUR)
+            assert await store.cancel_fire(await queued(store)) == "ended"
+            wrong = await saved(store)
+            damage(real_lab, f"prompt:{wrong.id}")
+            assert isinstance(await store.cancel(wrong.id), Cancelled)
+            assert (await store.purge([await read(store, changing)], store.clock.now() + HOUR)).fires == 1
+            over = [await read(store, prompt), await read(store, once)]
+            assert (await store.purge(over, store.clock.now() + 1)).prompts == 2
             log = real_lab.inspector.execute_command("ACL", "LOG")
             assert not [entry for entry in log if user in str(entry)]
     finally:

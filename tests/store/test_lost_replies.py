@@ -32,6 +32,7 @@ from tests.store.steps import (
     LEASE,
     claim_for,
     claimed,
+    edit_of,
     ending,
     manual_for,
     new_prompt,
@@ -174,6 +175,64 @@ async def test_a_prompt_is_cancelled_once_and_who_cancelled_it_hears_what_that_e
         wire.next(cut)
         assert await wire.store.cancel(prompt.id) == Cancelled("active", 1, 1)
         assert (await read(wire.store, prompt)).version == 2
+
+
+@cuts
+async def test_a_prompt_is_edited_once_and_who_edited_it_hears_its_version(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        prompt = await saved(wire.store)
+        await claimed(wire.store, prompt)
+        wire.next(cut)
+        assert await wire.store.edit(edit_of(await read(wire.store, prompt), text="new")) == 2
+        assert wire.events().count("edited") == 1
+        assert len(await wire.store.spans(prompt.id)) == 1
+
+
+@cuts
+async def test_a_prompt_is_paused_and_resumed_once(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        prompt = await saved(wire.store)
+        await claimed(wire.store, prompt)
+        wire.next(cut)
+        assert await wire.store.pause(prompt.id, reason="requested") == 1
+        paused, due = await read(wire.store, prompt), wire.store.clock.now() + HOUR
+        wire.next(cut)
+        assert await wire.store.resume(paused, "active", due + HOUR, due + HOUR) is None
+        assert (await read(wire.store, prompt)).version == 3
+        assert len(await wire.store.spans(prompt.id)) == 1
+
+
+@cuts
+async def test_an_occurrence_is_skipped_once(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        prompt = await saved(wire.store)
+        due = (prompt.next_at or 0) + HOUR
+        wire.next(cut)
+        assert await wire.store.skip("skip", prompt, due, [due]) == "done"
+        assert (await read(wire.store, prompt)).version == 2
+
+
+@cuts
+async def test_a_fire_is_cancelled_once(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        fire = await queued(wire.store)
+        wire.next(cut)
+        assert await wire.store.cancel_fire(fire) == "ended"
+        assert wire.events().count("cancelled") == 1
+
+
+@cuts
+async def test_a_record_is_set_aside_once_and_who_did_it_hears_so(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        prompt = await saved(wire.store)
+        wire.next(cut)
+        assert await wire.store.quarantine(prompt, "broken")
+        assert wire.events().count("quarantined") == 1
 
 
 @cuts

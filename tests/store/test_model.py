@@ -7,17 +7,20 @@ each step the store must say the same, and all its indexes must add up. MODEL_EX
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule import Once
 from scheduled_prompts.store.records import Cancelled, Lease, Refused, Serves
+from scheduled_prompts.store.transitions import skips_json
 from scheduled_prompts.testing import VirtualTimeLoop
 from tests.accounting import check_accounts
 from tests.conftest import Lab
@@ -28,6 +31,7 @@ from tests.store.steps import (
     LEASE,
     MAX_CRASHES,
     claim_for,
+    edit_of,
     ending,
     manual_for,
     new_prompt,
@@ -50,8 +54,25 @@ class ModelPrompt:
     status: str
     version: int = 1
     seq: int = 0
+    text: str = ""
     next_at: int | None = None
+    last: int | None = None
+    """The last nominal time that was claimed."""
+    skips: set[int] = field(default_factory=set)
     ended_at: int | None = None
+
+    @property
+    def is_armed(self) -> bool:
+        return self.status in ("scheduled", "active")
+
+    @property
+    def was_read_as_it_is(self) -> bool:
+        read = self.read
+        return (read.version, read.seq, read.status) == (self.version, self.seq, self.status)
+
+    @property
+    def refused(self) -> Refused:
+        return Refused(self.status, str(self.version))
 
 
 @dataclass
@@ -63,6 +84,7 @@ class ModelFire:
     platform: str
     runner: str
     interrupt: bool
+    text: str
     status: str = "queued"
     attempt: int = 0
     crashes: int = 0
@@ -70,8 +92,23 @@ class ModelFire:
     token: str | None = None
     expiry: int = 0
     started: bool = False
-    cancel: bool = False
+    cancel: str = ""
+    """How it ends where it heeds that it was asked to stop."""
     retry_at: int = 0
+
+    @property
+    def is_manual(self) -> bool:
+        return "+" in self.id
+
+    def stop(self, end: str) -> bool:
+        """Ask it to stop; it ends at once where it waits. Returns whether that is still possible."""
+        if self.status in ("queued", "retrying"):
+            self.status = end
+        elif self.status == "running":
+            self.cancel = self.cancel if self.cancel and end == "skipped" else end
+        else:
+            return False
+        return True
 
 
 @dataclass
@@ -150,7 +187,9 @@ class StoreMachine(RuleBasedStateMachine):
                 assert await self.store.create(prompt) == holder
                 return
             assert await self.store.create(prompt) is None
-            self.model.prompts[prompt.id] = ModelPrompt(prompt, prompt.status, next_at=prompt.next_at)
+            self.model.prompts[prompt.id] = ModelPrompt(
+                prompt, prompt.status, text=prompt.text, next_at=prompt.next_at
+            )
             if key is not None:
                 self.model.keys[key] = prompt.id
 
@@ -174,15 +213,23 @@ class StoreMachine(RuleBasedStateMachine):
             known = self.some_prompt(pick)
             if known.read.next_nominal is None:
                 continue
+            nominal, skips = known.read.next_nominal, known.read.skips
             item = claim_for(known.read)
+            if nominal in skips:
+                item["skip"] = "requested"
+            if skips and skips[0] <= nominal:
+                item["skips"] = skips_json(skip for skip in skips if skip > nominal) or "[]"
             items.append(item)
-            fresh = (known.read.version, known.read.seq) == (known.version, known.seq)
-            if not fresh or known.status in ENDED:
+            if not known.was_read_as_it_is or not known.is_armed:
                 expected.append("lost")
                 continue
             expected.append("claimed")
-            self._fire(item["fire"], known.read, int(item["due"]))
+            self._fire(item["fire"], known, int(item["due"]))
+            if item["skip"]:
+                self.model.fires[item["fire"]].status = "skipped"
             known.seq += 1
+            known.last = nominal
+            known.skips = {skip for skip in known.skips if skip > nominal and item["next_at"]}
             known.next_at = int(item["next_at"]) if item["next_at"] else None
             if known.next_at is None:
                 known.status, known.ended_at = "executed", max(now, int(item["due"]))
@@ -197,14 +244,140 @@ class StoreMachine(RuleBasedStateMachine):
             answer = await self.store.claim([item])
             assert answer == ["lost" if known.status == "cancelled" else "claimed"]
             if answer == ["claimed"]:
-                self._fire(item["fire"], known.read, int(item["due"]))
+                self._fire(item["fire"], known, int(item["due"]))
 
         self.run(step())
 
-    def _fire(self, fire_id: str, prompt: ScheduledPrompt, due: int) -> None:
+    def _fire(self, fire_id: str, known: ModelPrompt, due: int) -> None:
+        read, interrupt = known.read, known.read.on_crash == "interrupt"
         self.model.fires[fire_id] = ModelFire(
-            fire_id, prompt.id, due, prompt.priority, prompt.platform, prompt.runner, prompt.on_crash == "interrupt"
+            fire_id, read.id, due, read.priority, read.platform, read.runner, interrupt, known.text
         )
+
+    # What somebody asks for
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, text=st.sampled_from("abc"), platform=st.sampled_from(PLATFORMS))
+    def edit_text(self, pick: int, text: str, platform: str) -> None:
+        known = self.some_prompt(pick)
+        answer = self.run(self.store.edit(edit_of(known.read, text=text, platform=platform)))
+        if known.status in ("cancelled", "quarantined") or known.read.version != known.version:
+            assert answer == known.refused
+            return
+        known.version += 1
+        assert answer == known.version
+        known.text = text
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, text=st.sampled_from("abc"), ahead=st.sampled_from([1, 1_000, HOUR, 3 * HOUR]))
+    def edit_schedule(self, pick: int, text: str, ahead: int) -> None:
+        known = self.some_prompt(pick)
+        now = self.now()
+        item = edit_of(known.read, text=text, next_at=now + ahead)
+        answer = self.run(self.store.edit(item))
+        holder = self.model.keys.get(known.read.key or "")
+        if known.status == "cancelled" or known.read.version != known.version:
+            assert answer == known.refused
+        elif known.last is not None and now + ahead <= known.last:
+            assert answer == "moved"
+        elif holder not in (None, known.read.id) and self.model.prompts[holder].status not in ENDED:  # type: ignore[index]
+            assert answer == holder
+        else:
+            known.version += 1
+            assert answer == known.version
+            known.seq += 1
+            known.text, known.next_at, known.ended_at = text, now + ahead, None
+            known.status = known.status if known.status == "paused" else item["status"]
+            known.skips.clear()
+            if known.read.key:
+                self.model.keys[known.read.key] = known.read.id
+            self._take_back(known, now, only_ahead=True)
+
+    def _take_back(self, known: ModelPrompt, now: int, *, only_ahead: bool) -> int:
+        back = [
+            fire
+            for fire in self.model.live(known.read.id)
+            if not fire.is_manual and (fire.due > now or (not only_ahead and fire.status != "running"))
+        ]
+        for fire in back:
+            fire.stop("skipped")
+        return len(back)
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, with_version=st.booleans())
+    def pause(self, pick: int, with_version: bool) -> None:
+        known = self.some_prompt(pick)
+        version = known.read.version if with_version else None
+        answer = self.run(self.store.pause(known.read.id, version=version, reason="requested"))
+        if not known.is_armed or version not in (None, known.version):
+            assert answer == known.refused
+            return
+        known.status = "paused"
+        known.version += 1
+        known.seq += 1
+        assert answer == self._take_back(known, self.now(), only_ahead=False)
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
+    def resume(self, pick: int, ahead: int) -> None:
+        known = self.some_prompt(pick)
+        following = self.now() + ahead
+        status = "scheduled" if isinstance(known.read.schedule, Once) else "active"
+        answer = self.run(self.store.resume(known.read, status, following, following))
+        fresh = (known.read.version, known.read.seq) == (known.version, known.seq)
+        if known.status != "paused" or not fresh or (known.last is not None and following <= known.last):
+            assert answer == known.refused
+            return
+        assert answer is None
+        known.status, known.next_at = status, following
+        known.version += 1
+        known.seq += 1
+        known.skips = {skip for skip in known.read.skips if skip >= following}
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, mode=st.sampled_from(["skip", "unskip"]), later=st.integers(-1, 2))
+    def skip(self, pick: int, mode: Literal["skip", "unskip"], later: int) -> None:
+        known = self.some_prompt(pick)
+        nominal = (known.read.next_nominal or known.read.last_nominal or 0) + later * HOUR
+        wanted = {*known.read.skips} | {nominal} if mode == "skip" else {*known.read.skips} - {nominal}
+        answer = self.run(self.store.skip(mode, known.read, nominal, wanted))
+        fire = self.model.fires.get(f"{known.read.id}@{nominal}")
+        if known.last is not None and nominal <= known.last:
+            if fire is None:
+                assert answer == "missed"
+            elif mode == "unskip" or fire.due <= self.now():
+                assert answer == fire.status
+            else:
+                before = fire.status
+                assert answer == ("taken_back" if fire.stop("skipped") else before)
+        elif (known.is_armed or known.status == "paused") and known.read.version == known.version:
+            assert answer == "done"
+            known.version += 1
+            known.skips = {skip for skip in wanted if known.last is None or skip > known.last}
+        else:
+            assert answer == known.refused
+
+    @precondition(lambda self: bool(self.model.fires))
+    @rule(pick=any_number)
+    def cancel_fire(self, pick: int) -> None:
+        fire = list(self.model.fires.values())[pick % len(self.model.fires)]
+        before = fire.status
+        answer = self.run(self.store.cancel_fire(fire.id))
+        if not fire.stop("cancelled"):
+            assert answer == Refused(before)
+        else:
+            assert answer == ("asked" if before == "running" else "ended")
+
+    @precondition(has_prompts)
+    @rule(pick=any_number)
+    def quarantine(self, pick: int) -> None:
+        known = self.some_prompt(pick)
+        expected = known.was_read_as_it_is and known.status not in {*ENDED, "quarantined"}
+        assert self.run(self.store.quarantine(known.read, "broken")) == expected
+        if expected:
+            known.status = "quarantined"
+
+    # Zone rules
 
     @precondition(has_prompts)
     @rule(pick=any_number, by=st.sampled_from([-HOUR, 0, 1, HOUR]))
@@ -214,7 +387,7 @@ class StoreMachine(RuleBasedStateMachine):
         if read.next_nominal is None:
             return
         moved = self.run(self.store.retime(read, read.next_nominal + by, read.next_nominal + by))
-        fresh = (read.version, read.seq) == (known.version, known.seq) and known.status not in ENDED
+        fresh = known.was_read_as_it_is and known.is_armed
         forward = read.last_nominal is None or read.next_nominal + by > read.last_nominal
         assert moved == (fresh and forward)
         if moved:
@@ -238,7 +411,7 @@ class StoreMachine(RuleBasedStateMachine):
             fire.status, fire.token, fire.started = "running", lease.token, False
             fire.attempt += 1
             fire.expiry = self.now() + LEASE
-            assert lease.fire.attempt == fire.attempt
+            assert (lease.fire.attempt, lease.fire.text) == (fire.attempt, fire.text)
             self.leases.append(lease)
 
     def held(self, lease: Lease) -> ModelFire | None:
@@ -253,7 +426,8 @@ class StoreMachine(RuleBasedStateMachine):
         now = self.now()
         [answer] = self.run(self.store.extend([(lease.fire.id, lease.token, now if start else None)], lease_ms=LEASE))
         fire = self.held(lease)
-        assert answer == ("lost" if fire is None else "cancel" if fire.cancel else "ok")
+        asked = {"": "ok", "cancelled": "cancel", "skipped": "take_back"}
+        assert answer == ("lost" if fire is None else asked[fire.cancel])
         if fire is not None:
             fire.expiry = now + LEASE
             fire.started = fire.started or start
@@ -272,8 +446,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert answer == ("settled" if known is not None and known.token == lease.token else "lost")
             if fire is None:
                 return
-            if outcome in ("retrying", "queued") and fire.cancel:
-                fire.status = "cancelled"
+            if outcome in ("retrying", "queued", "cancelled") and fire.cancel:
+                fire.status = fire.cancel
                 return
             fire.status, fire.retry_at = outcome, retry_at
             fire.failures += outcome in ("failed", "timed_out", "retrying")
@@ -289,7 +463,7 @@ class StoreMachine(RuleBasedStateMachine):
                 fire.crashes += 1
                 fire.token = None
                 if fire.cancel:
-                    fire.status = "cancelled"
+                    fire.status = fire.cancel
                 elif fire.interrupt and fire.started:
                     fire.status = "interrupted"
                 elif fire.crashes >= MAX_CRASHES:
@@ -316,11 +490,9 @@ class StoreMachine(RuleBasedStateMachine):
         known.status, known.next_at, known.ended_at = "cancelled", None, self.now()
         known.version += 1
         known.seq += 1
+        known.skips.clear()
         for fire in live:
-            if fire.status == "running":
-                fire.cancel = True
-            else:
-                fire.status = "cancelled"
+            fire.stop("cancelled")
 
     @precondition(has_prompts)
     @rule(back=st.sampled_from([-1, 0, HOUR]))
@@ -329,6 +501,8 @@ class StoreMachine(RuleBasedStateMachine):
         over, fires = [], 0
         for prompt_id, known in self.model.prompts.items():
             mine = [fire for fire in self.model.fires.values() if fire.prompt == prompt_id]
+            if known.read.version != known.version:
+                continue
             if known.status not in ENDED:
                 nominal = {fire.id: int(fire.id.rpartition("@")[2]) if "@" in fire.id else fire.due for fire in mine}
                 gone = [fire.id for fire in mine if fire.status not in LIVE and nominal[fire.id] < before]
@@ -357,10 +531,16 @@ class StoreMachine(RuleBasedStateMachine):
         check_accounts(keys)
         prompts = {n.removeprefix("prompt:"): value for n, value in keys.items() if n.startswith("prompt:")}
         assert {
-            prompt: (stored["status"], stored["version"], stored["seq"], stored["next_at"])
+            prompt: (
+                stored["status"],
+                stored["version"],
+                stored["seq"],
+                stored["next_at"],
+                {int(skip) for skip in json.loads(stored.get("skips", "[]"))},
+            )
             for prompt, stored in prompts.items()
         } == {
-            prompt: (known.status, str(known.version), str(known.seq), str(known.next_at or ""))
+            prompt: (known.status, str(known.version), str(known.seq), str(known.next_at or ""), known.skips)
             for prompt, known in self.model.prompts.items()
         }
         fires = {n.removeprefix("fire:"): value for n, value in keys.items() if n.startswith("fire:")}
@@ -381,7 +561,7 @@ class StoreMachine(RuleBasedStateMachine):
                 str(fire.crashes),
                 str(fire.failures),
                 fire.token,
-                fire.cancel,
+                fire.cancel != "",
             )
             for fire in self.model.fires.values()
         }
@@ -405,7 +585,7 @@ class StoreMachine(RuleBasedStateMachine):
         overdue = {
             prompt: known.next_at
             for prompt, known in self.model.prompts.items()
-            if known.next_at is not None and known.next_at <= now
+            if known.is_armed and known.next_at is not None and known.next_at <= now
         }
         assert {prompt: due for prompt, due, _ in seen.overdue} == overdue
 

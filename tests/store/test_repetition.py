@@ -16,11 +16,15 @@ from tests.store.steps import (
     claim_for,
     claimed,
     crash,
+    edit_of,
+    edited,
     ending,
     lease_runs_out,
     manual_for,
     new_prompt,
+    paused,
     queued,
+    read,
     read_fire,
     reap,
     retrying,
@@ -28,6 +32,7 @@ from tests.store.steps import (
     saved,
     settle,
     settled,
+    skipping,
     take,
     taken,
 )
@@ -134,6 +139,81 @@ async def cancelling_what_ended(store: Store) -> Call:
     return lambda: store.cancel(prompt.id, op="op")
 
 
+async def editing(store: Store) -> Call:
+    prompt = await saved(store, platform="chat", agent="bot")
+    await claimed(store, prompt)
+    item = edit_of(await read(store, prompt), text="new", platform="mail", agent="clerk")
+    return lambda: store.edit(item, op="op")
+
+
+async def rescheduling(store: Store) -> Call:
+    prompt = await saved(store, once=True, key="k", next_at=store.clock.now() + 2_000)
+    await claimed(store, prompt)
+    await taken(store)
+    item = edit_of(await read(store, prompt), next_at=store.clock.now() + HOUR)
+    return lambda: store.edit(item, op="op")
+
+
+async def editing_what_changed(store: Store) -> Call:
+    prompt = await saved(store)
+    await edited(store, prompt, text="new")
+    return lambda: store.edit(edit_of(prompt, text="newer"), op="op")
+
+
+async def repairing(store: Store) -> Call:
+    prompt = await saved(store)
+    await store.quarantine(prompt, "broken")
+    item = edit_of(await read(store, prompt), next_at=store.clock.now() + HOUR)
+    return lambda: store.edit(item, op="op")
+
+
+async def pausing(store: Store) -> Call:
+    prompt = await saved(store)
+    await claimed(store, prompt)
+    return lambda: store.pause(prompt.id, reason="requested", note="why", op="op")
+
+
+async def resuming(store: Store) -> Call:
+    prompt = await paused(store, await skipping(store, await saved(store), store.clock.now() + 9 * HOUR))
+    due = store.clock.now() + HOUR
+    return lambda: store.resume(prompt, "active", due, due, op="op")
+
+
+async def skipping_one(store: Store) -> Call:
+    prompt = await saved(store)
+    due = prompt.next_at or 0
+    return lambda: store.skip("skip", prompt, due, [due], op="op")
+
+
+async def skipping_what_was_claimed_ahead(store: Store) -> Call:
+    due = store.clock.now() + 100_000
+    prompt = await saved(store, next_at=due)
+    await claimed(store, prompt)
+    return lambda: store.skip("skip", prompt, due, [due], op="op")
+
+
+async def unskipping(store: Store) -> Call:
+    prompt = await saved(store)
+    due = prompt.next_at or 0
+    after = await skipping(store, prompt, due)
+    return lambda: store.skip("unskip", after, due, [], op="op")
+
+
+async def cancelling_a_fire_that_waits(store: Store) -> Call:
+    fire = await queued(store)
+    return lambda: store.cancel_fire(fire, op="op")
+
+
+async def cancelling_a_fire_that_runs(store: Store) -> Call:
+    lease = await running(store)
+    return lambda: store.cancel_fire(lease.fire.id, op="op")
+
+
+async def setting_aside(store: Store) -> Call:
+    prompt = await saved(store)
+    return lambda: store.quarantine(prompt, "broken", op="op")
+
+
 async def purging(store: Store) -> Call:
     over, living = await saved(store, once=True, key="k"), await saved(store)
     for prompt in (over, living):
@@ -161,6 +241,18 @@ CASES: list[Case] = [
     reaping_nothing,
     cancelling,
     cancelling_what_ended,
+    cancelling_a_fire_that_waits,
+    cancelling_a_fire_that_runs,
+    editing,
+    rescheduling,
+    editing_what_changed,
+    repairing,
+    pausing,
+    resuming,
+    skipping_one,
+    skipping_what_was_claimed_ahead,
+    unskipping,
+    setting_aside,
     purging,
     beating,
 ]
@@ -350,11 +442,13 @@ async def test_a_repeated_purge_leaves_alone_what_ended_meanwhile(lab: Lab) -> N
         store = await lab.store()
         first, second = await saved(store, once=True), await saved(store, once=True)
         await store.cancel(first.id)
+        first = await read(store, first)
         horizon = store.clock.now() + 1
         answer = await store.purge([first, second], horizon, op="op")
         await store.cancel(second.id)
         before = lab.keys()
-        assert await store.purge([first, second], horizon, op="op") == answer
+        assert answer.prompts == 1
+        assert await store.purge([first, await read(store, second)], horizon, op="op") == answer
         assert lab.keys() == before
 
 

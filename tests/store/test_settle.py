@@ -87,7 +87,7 @@ async def test_failures_in_a_row_are_counted_on_the_prompt_until_one_succeeds(la
         counts = []
         for outcome in ("failed", "timed_out", "cancelled", "skipped", "interrupted", "failed", "succeeded", "failed"):
             await store.claim([manual_for(store, prompt)])
-            await settled(store, await taken(store), outcome)
+            await settled(store, await taken(store), outcome, reason="why")
             counts.append((await read(store, prompt)).failures)
         assert counts == [1, 2, 2, 2, 2, 3, 0, 1]
 

@@ -26,12 +26,19 @@ local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
 
+-- Errors that are no item's fault: the server refuses to write at all.
+local refusals = {'OOM ', 'MISCONF ', 'READONLY ', 'NOREPLICAS ', 'NOPERM ', 'ACL failure', 'The user executing the script'}
+
 -- What a script did to one item must not be undone by what is wrong with another: an error (a key of the wrong type)
 -- ends this item alone. Returns the error's text, or nil.
 local function harm_alone(change, ...)
   local ok, problem = pcall(change, ...)
   if ok then return nil end
-  return type(problem) == 'table' and problem.err or tostring(problem)
+  local text = type(problem) == 'table' and problem.err or tostring(problem)
+  for _, refusal in ipairs(refusals) do
+    if string.find(text, refusal, 1, true) then error(problem, 0) end
+  end
+  return text
 end
 
 local function remember(answer)
@@ -91,28 +98,49 @@ local function served_queues(serves)
   return found
 end
 
+local function has_ended(status) return status == 'executed' or status == 'cancelled' end
+
 local function move_status(id, from, to, created)
   if from == to then return end
   redis.call('ZREM', by_key('status', from), id)
   redis.call('ZADD', by_key('status', to), created, id)
 end
 
--- Out of the due index: of its platform, or of all where that cannot be known.
-local function remove_from_due(id, platform)
-  if platform then
-    redis.call('ZREM', due_key(platform), id)
-  else
-    for _, name in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', due_key(name), id) end
+-- The same for one whose record may lie about where it is listed.
+local function list_under(id, to, created)
+  for _, status in ipairs({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'}) do
+    redis.call('ZREM', by_key('status', status), id)
   end
+  if to then redis.call('ZADD', by_key('status', to), created, id) end
 end
 
--- The platform that a definition names, nil where it cannot be read.
-local function platform_in(doc)
-  local ok, definition = pcall(cjson.decode, doc)
-  return ok and type(definition) == 'table' and (definition.platform or 'default') or nil
+-- A counter that may not be a number: that may be what is wrong with the record.
+local function raised(counter) return string.format('%.0f', (tonumber(counter or '') or 0) + 1) end
+
+-- Out of the due index of every platform, for the same reason.
+local function remove_from_due(id)
+  for _, platform in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', due_key(platform), id) end
 end
 
-local function has_ended(status) return status == 'executed' or status == 'cancelled' end
+-- Some of a prompt's fields, as HMGET answers; nil where there is no prompt. A key that is no hash counts as a record that
+-- was set aside, which has no fields.
+local function stored_prompt(id, ...)
+  local stored = redis.pcall('HMGET', prompt_key(id), 'status', ...)
+  if stored.err then return {'quarantined'}, true end
+  if not stored[1] then
+    if redis.call('EXISTS', prompt_key(id)) == 0 then return nil end
+    stored[1] = 'quarantined'
+  end
+  return stored, false
+end
+
+-- The living prompt, other than this one, that has a key; nil where it is free.
+local function living_holder(owner, key, id)
+  local holder = redis.call('GET', key_key(owner, key))
+  if not holder or holder == id then return nil end
+  local stored = stored_prompt(holder)
+  return stored and not has_ended(stored[1]) and holder or nil
+end
 
 -- Of what `explain` tells beyond fires. Instants are strings of ms; what is unknown is left out.
 local function span(id, kind, fields)
@@ -136,11 +164,11 @@ end
 local function end_fire(fire, status, reason, ...)
   local id = prompt_of(fire)
   redis.call('HSET', fire_key(fire), 'status', status, 'ended_at', now, 'reason', reason, ...)
-  redis.call('SREM', live_key(id), fire)
+  redis.pcall('SREM', live_key(id), fire)  -- like the prompt, it may be no such key: the fire has ended all the same
   if status == 'succeeded' then
-    redis.call('HDEL', prompt_key(id), 'failures')
+    redis.pcall('HDEL', prompt_key(id), 'failures')
   elseif (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
-    redis.call('HINCRBY', prompt_key(id), 'failures', 1)
+    redis.pcall('HINCRBY', prompt_key(id), 'failures', 1)
   end
   count(status)
   event(status, id, 'fire', fire, 'reason', reason)
@@ -155,40 +183,54 @@ local function end_flagged(fire, why, ...)
   return status
 end
 
--- One fire is to stop: a waiting one ends here ('ended'), a running one is asked to ('asked'); nil if it has ended.
+-- One fire is to stop: a waiting one ends here ('ended'), a running one is asked to ('asked'); nil if it has ended, or is
+-- no fire at all. What is to be cancelled already is not merely taken back.
 local function stop_fire(fire, why)
   local hash = fire_key(fire)
-  local stored = redis.call('HMGET', hash, 'status', 'platform', 'runner')
+  local stored = redis.pcall('HMGET', hash, 'status', 'platform', 'runner', 'cancel')
   if stored[1] == 'running' then
-    redis.call('HSET', hash, 'cancel', why)
+    if not (stored[4] and taken_back[why]) then redis.call('HSET', hash, 'cancel', why) end
     return 'asked'
   elseif stored[1] == 'queued' then
     redis.call('ZREM', ready_key(queue_name(stored[2], stored[3])), fire)
   elseif stored[1] == 'retrying' then
     redis.call('ZREM', retries_key, fire)
   else
-    if not stored[1] then redis.call('SREM', live_key(prompt_of(fire)), fire) end
+    if not stored[1] then redis.pcall('SREM', live_key(prompt_of(fire)), fire) end
     return nil
   end
   end_flagged(fire, why)
   return 'ended'
 end
 
--- What was claimed ahead is taken back: fires of the schedule that are not due yet, and, unless `only_ahead`, those that
--- wait (for a slot, for their next attempt). Returns how many ended, and which running ones are to be told.
-local function take_back(id, why, only_ahead)
-  local ended, asked = 0, {}
-  local fires = redis.call('SMEMBERS', live_key(id))
+-- The fires of a prompt that have not ended, in order.
+local function live_fires(id)
+  local fires = redis.pcall('SMEMBERS', live_key(id))
+  if fires.err then return {} end
   table.sort(fires)
+  return fires
+end
+
+-- Returns how many ended, and which running ones are to be told.
+local function stop_fires(fires, why)
+  local ended, asked = 0, {}
   for _, fire in ipairs(fires) do
-    local stored = redis.call('HMGET', fire_key(fire), 'trigger', 'due', 'status')
-    local ahead = tonumber(stored[2] or '0') > tonumber(now)
-    if stored[1] == 'schedule' and (ahead or (not only_ahead and stored[3] ~= 'running')) then
-      local how = stop_fire(fire, why)
-      if how == 'ended' then ended = ended + 1 elseif how == 'asked' then asked[#asked + 1] = fire end
-    end
+    local how = stop_fire(fire, why)
+    if how == 'ended' then ended = ended + 1 elseif how == 'asked' then asked[#asked + 1] = fire end
   end
   return ended, asked
+end
+
+-- What was claimed ahead is taken back: fires of the schedule that are not due yet, and, unless `only_ahead`, those that
+-- wait (for a slot, for their next attempt).
+local function take_back(id, why, only_ahead)
+  local back = {}
+  for _, fire in ipairs(live_fires(id)) do
+    local stored = redis.pcall('HMGET', fire_key(fire), 'trigger', 'due', 'status')
+    local ahead = (tonumber(stored[2] or '') or 0) > tonumber(now)
+    if stored[1] == 'schedule' and (ahead or (not only_ahead and stored[3] ~= 'running')) then back[#back + 1] = fire end
+  end
+  return stop_fires(back, why)
 end
 
 local function announce_stops(fires)

@@ -7,35 +7,36 @@
 if prior then return prior end
 local id = ARGV[3]
 local hash = prompt_key(id)
-local stored = redis.pcall('HMGET', hash, 'status', 'created_at', 'doc')
-if stored.err then
-  redis.call('DEL', hash)
-  redis.call('HDEL', quarantine_key, id)
-  for _, status in ipairs({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'}) do
-    redis.call('ZREM', by_key('status', status), id)
-  end
-  remove_from_due(id)
-  event('cancelled', id)
-  return remember({'cancelled', 'quarantined', '0', '0'})
-end
-if not stored[1] then return {'gone'} end
-local fires = redis.call('SMEMBERS', live_key(id))
+local stored, is_no_hash = stored_prompt(id, 'version', 'seq', 'created_at')
+if not stored then return {'gone'} end
+local fires = live_fires(id)
 if stored[1] == 'cancelled' or (stored[1] == 'executed' and #fires == 0) then return {'conflict', stored[1]} end
 
-redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
-redis.call('HINCRBY', hash, 'version', 1)
-redis.call('HINCRBY', hash, 'seq', 1)
-redis.call('HDEL', hash, 'skips', 'paused_at', 'pause_reason', 'pause_note')
-redis.call('HDEL', quarantine_key, id)
-remove_from_due(id, platform_in(stored[3]))
-move_status(id, stored[1], 'cancelled', stored[2] or now)
-
-local ended, asked = 0, {}
-table.sort(fires)
-for _, fire in ipairs(fires) do
-  local how = stop_fire(fire, 'prompt_cancelled')
-  if how == 'ended' then ended = ended + 1 elseif how == 'asked' then asked[#asked + 1] = fire end
+-- All that is its goes with a key that is no record: nothing else will lead there.
+local function delete()
+  redis.call('DEL', hash, spans_key(id), version_key(id))
+  for _, platform in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', by_key('platform', platform), id) end
+  local history = redis.pcall('ZRANGE', history_key(id), 0, -1)
+  for _, fire in ipairs(history) do
+    if redis.pcall('HGET', fire_key(fire), 'status') ~= 'running' then redis.call('DEL', fire_key(fire)) end
+  end
+  redis.call('DEL', history_key(id))
 end
+
+local ended, asked
+if is_no_hash then
+  ended, asked = stop_fires(fires, 'prompt_cancelled')
+  list_under(id)
+  delete()
+else
+  redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
+  redis.call('HSET', hash, 'version', raised(stored[2]), 'seq', raised(stored[3]))
+  redis.call('HDEL', hash, 'skips', 'paused_at', 'pause_reason', 'pause_note')
+  list_under(id, 'cancelled', tonumber(stored[4] or '') and stored[4] or now)
+  ended, asked = stop_fires(fires, 'prompt_cancelled')
+end
+redis.call('HDEL', quarantine_key, id)
+remove_from_due(id)
 event('cancelled', id)
 local answer = remember({'cancelled', stored[1], tostring(ended), tostring(#asked)})
 announce('disarmed', {prompt = id})

@@ -12,6 +12,14 @@ if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
 
+-- What was made of a fire before the claim failed: nothing is left of it.
+local function unmake_fire(item)
+  redis.pcall('ZREM', history_key(item.id), item.fire)
+  redis.pcall('SREM', live_key(item.id), item.fire)
+  redis.call('ZREM', ready_key(queue_name(item.platform, item.runner)), item.fire)
+  redis.call('DEL', fire_key(item.fire))
+end
+
 local function make_fire(item, version)
   local hash = fire_key(item.fire)
   redis.call('HSET', hash, 'status', 'queued', 'version', version, 'trigger', item.trigger,
@@ -27,6 +35,10 @@ local function make_fire(item, version)
 end
 
 local function move_on(item, stored)
+  if item.missed_from ~= '' then
+    span(item.id, 'missed', {reason = 'late', from = item.missed_from, ['until'] = item.missed_until})
+    event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
+  end
   local moved = {'seq', tonumber(stored[2]) + 1, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
     'last_nominal', item.nominal, 'last_fire', item.fire}
   if item.next_at == '' then
@@ -40,17 +52,13 @@ local function move_on(item, stored)
   else
     redis.call('ZADD', due_key(item.platform), item.next_at, item.id)
   end
-  if item.skips == '[]' then
+  if item.skips == '[]' or item.next_at == '' then
     redis.call('HDEL', prompt_key(item.id), 'skips')
   elseif item.skips ~= '' then
     moved[#moved + 1] = 'skips'
     moved[#moved + 1] = item.skips
   end
   redis.call('HSET', prompt_key(item.id), unpack(moved))
-  if item.missed_from ~= '' then
-    span(item.id, 'missed', {reason = 'late', from = item.missed_from, ['until'] = item.missed_until})
-    event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
-  end
 end
 
 local function claim(i, item)
@@ -64,6 +72,7 @@ local function claim(i, item)
   elseif (scheduled and not (unchanged and alive)) or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
   else
+    answers[i] = 'made'
     make_fire(item, stored[1])
     if scheduled then
       move_on(item, stored)
@@ -78,7 +87,10 @@ end
 
 for i, item in ipairs(items) do
   local problem = harm_alone(claim, i, item)
-  if problem then answers[i] = 'broken: ' .. problem end
+  if problem then
+    if answers[i] == 'made' then unmake_fire(item) end
+    answers[i] = 'broken: ' .. problem
+  end
 end
 
 remember(answers)

@@ -12,60 +12,57 @@
 if prior then return prior end
 local edit = cjson.decode(ARGV[3])
 local id, hash = edit.id, prompt_key(edit.id)
-local stored = redis.pcall('HMGET', hash, 'status', 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at')
-if stored.err then
-  redis.call('DEL', hash)
-  stored = {'quarantined'}
-end
+local stored, is_no_hash = stored_prompt(id, 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at', 'seq')
+if not stored then return {'gone'} end
 local status, version, last = stored[1], stored[2], tonumber(stored[3] or '')
-if not status then return {'gone'} end
-if status == 'cancelled' or (version or '') ~= edit.version then return {'conflict', status, version or ''} end
 local rescheduled = edit.next_at ~= ''
-if rescheduled then
-  if last and tonumber(edit.next_nominal) <= last then return {'moved'} end
-  if status == 'executed' and edit.key ~= '' then
-    local holder = redis.call('GET', key_key(edit.owner, edit.key))
-    local held = holder and holder ~= id and redis.call('HGET', prompt_key(holder), 'status')
-    if held and not has_ended(held) then return {'exists', holder} end
-    redis.call('SET', key_key(edit.owner, edit.key), id)
-  end
-elseif status == 'quarantined' then
+if status == 'cancelled' or (version or '') ~= edit.version or (status == 'quarantined' and not rescheduled) then
   return {'conflict', status, version or ''}
 end
-
-local created = tonumber(stored[7] or '') and stored[7] or edit.created_at
-if stored[6] and stored[6] ~= edit.doc and redis.call('EXISTS', history_key(id)) == 1 then
-  redis.call('HSET', version_key(id), version, stored[6])  -- fires that were claimed with it still run it
+if rescheduled then
+  if last and tonumber(edit.next_nominal) <= last then return {'moved'} end
+  local holder = edit.key ~= '' and living_holder(edit.owner, edit.key, id)
+  if holder then return {'exists', holder} end
 end
-if status == 'quarantined' then
+
+-- Of a record that was set aside only what can be used is kept.
+local function mend()
+  if is_no_hash then redis.call('DEL', hash) end
   redis.call('HDEL', hash, 'failures', 'paused_at', 'pause_reason', 'pause_note')
   if not last then redis.call('HDEL', hash, 'last_nominal') end
+  local kinds = {[history_key(id)] = 'zset', [live_key(id)] = 'set', [spans_key(id)] = 'list', [version_key(id)] = 'hash'}
+  for key, kind in pairs(kinds) do
+    if redis.call('TYPE', key).ok ~= kind then redis.call('DEL', key) end
+  end
+  for _, platform in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', by_key('platform', platform), id) end
+end
+
+if status == 'quarantined' then mend() end
+local created = tonumber(stored[7] or '') and stored[7] or edit.created_at
+if stored[6] and tonumber(version or '') and stored[6] ~= edit.doc and redis.call('EXISTS', history_key(id)) == 1 then
+  redis.call('HSET', version_key(id), version, stored[6])  -- fires that were claimed with it still run it
 end
 local after, next_at = status, stored[5]
-redis.call('HSET', hash, 'doc', edit.doc, 'version', string.format('%.0f', (tonumber(version or '') or 0) + 1), 'updated_at', now)
+redis.call('HSET', hash, 'doc', edit.doc, 'version', raised(version), 'updated_at', now)
 if rescheduled then
   next_at = edit.next_at
   if status ~= 'paused' then after = edit.status end
-  redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at)
-  redis.call('HSET', hash, 'seq', string.format('%.0f', (tonumber(redis.call('HGET', hash, 'seq') or '') or 0) + 1))
+  redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at,
+    'seq', raised(stored[8]))
   redis.call('HDEL', hash, 'skips', 'ended_at')
   redis.call('HDEL', quarantine_key, id)
-  redis.call('ZREM', by_key('status', status), id)
-  redis.call('ZADD', by_key('status', after), created, id)
+  list_under(id, after, created)
+  if edit.key ~= '' then redis.call('SET', key_key(edit.owner, edit.key), id) end
 end
 for _, field in ipairs({'platform', 'agent'}) do
-  if edit.before[field] ~= edit[field] then
-    if edit.before[field] ~= '' then redis.call('ZREM', by_key(field, edit.before[field]), id) end
-    if edit[field] ~= '' then redis.call('ZADD', by_key(field, edit[field]), created, id) end
-  end
+  if edit.before[field] ~= '' then redis.call('ZREM', by_key(field, edit.before[field]), id) end
+  if edit[field] ~= '' then redis.call('ZADD', by_key(field, edit[field]), created, id) end
 end
+redis.call('SADD', platforms_key, edit.platform)
+remove_from_due(id)
 local armed = after == 'scheduled' or after == 'active'
-redis.call('ZREM', due_key(edit.before.platform), id)
-if armed then
-  redis.call('SADD', platforms_key, edit.platform)
-  redis.call('ZADD', due_key(edit.platform), next_at, id)
-end
-span(id, 'edited', {version = version, changed = edit.changed,
+if armed then redis.call('ZADD', due_key(edit.platform), next_at, id) end
+span(id, 'edited', {version = version or nil, changed = edit.changed,
   from = rescheduled and stored[4] or nil, ['until'] = rescheduled and edit.next_nominal or nil})
 local asked = {}
 if rescheduled then
@@ -73,7 +70,7 @@ if rescheduled then
   _, asked = take_back(id, 'edited', true)
 end
 event('edited', id, 'changed', table.concat(edit.changed, ','))
-local answer = remember({'edited', redis.call('HGET', hash, 'version')})
+local answer = remember({'edited', raised(version)})
 if armed then announce('armed', {prompt = id, platform = edit.platform, due = next_at}) else announce('disarmed', {prompt = id}) end
 announce_stops(asked)
 return answer

@@ -7,7 +7,7 @@
 if prior then return prior end
 local id = ARGV[3]
 local hash = prompt_key(id)
-local stored = redis.call('HMGET', hash, 'status', 'version', 'created_at', 'doc')
+local stored = redis.call('HMGET', hash, 'status', 'version', 'created_at')
 local status = stored[1]
 if not status then return {'gone'} end
 if (status ~= 'scheduled' and status ~= 'active') or (ARGV[4] ~= '' and ARGV[4] ~= stored[2]) then
@@ -18,7 +18,7 @@ redis.call('HSET', hash, 'status', 'paused', 'paused_at', now, 'pause_reason', A
 if ARGV[6] ~= '' then redis.call('HSET', hash, 'pause_note', ARGV[6]) end
 redis.call('HINCRBY', hash, 'version', 1)
 redis.call('HINCRBY', hash, 'seq', 1)
-remove_from_due(id, platform_in(stored[4]))
+remove_from_due(id)
 move_status(id, status, 'paused', stored[3])
 local ended, asked = take_back(id, 'paused', false)
 event('paused', id, 'reason', ARGV[5], 'note', ARGV[6])

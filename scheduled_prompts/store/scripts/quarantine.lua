@@ -6,7 +6,7 @@
 if prior then return prior end
 local id = ARGV[3]
 local hash = prompt_key(id)
-local stored = redis.pcall('HMGET', hash, 'status', 'version', 'seq', 'created_at', 'doc')
+local stored = redis.pcall('HMGET', hash, 'status', 'version', 'seq', 'created_at')
 local is_hash = not stored.err
 if not is_hash then stored = {} end
 if redis.call('EXISTS', hash) == 0 then
@@ -19,11 +19,7 @@ if has_ended(status) or redis.call('HEXISTS', quarantine_key, id) == 1 then retu
 
 redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = ARGV[7], was = status}))
 remove_from_due(id)
-for _, known in ipairs({'scheduled', 'active', 'paused', status}) do
-  if known ~= '' then redis.call('ZREM', by_key('status', known), id) end
-end
-local created = tonumber(stored[4] or '') and stored[4] or now
-redis.call('ZADD', by_key('status', 'quarantined'), created, id)
+list_under(id, 'quarantined', tonumber(stored[4] or '') and stored[4] or now)
 if is_hash then redis.call('HSET', hash, 'status', 'quarantined', 'updated_at', now) end
 event('quarantined', id, 'error', ARGV[7])
 local answer = remember({'quarantined'})

@@ -24,11 +24,8 @@ if ARGV[3] == 'retime' then
 end
 
 if prompt.key ~= '' then
-  local holder = redis.call('GET', key_key(prompt.owner, prompt.key))
-  if holder then
-    local status = redis.call('HGET', prompt_key(holder), 'status')
-    if status and not has_ended(status) then return remember({'exists', holder}) end
-  end
+  local holder = living_holder(prompt.owner, prompt.key, id)
+  if holder then return remember({'exists', holder}) end
 end
 if redis.call('EXISTS', hash) == 1 then return {'conflict'} end
 

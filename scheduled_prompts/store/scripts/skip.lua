@@ -12,11 +12,11 @@ local stored = redis.call('HMGET', hash, 'status', 'version', 'last_nominal', 'd
 local status = stored[1]
 if not status then return {'gone'} end
 local last = tonumber(stored[3] or '')
-if ARGV[3] == 'skip' and last and tonumber(nominal) <= last then
+if last and tonumber(nominal) <= last then
   local fire = id .. '@' .. nominal
   local claimed = redis.call('HMGET', fire_key(fire), 'status', 'due')
   if not claimed[1] then return {'late', 'missed'} end
-  if tonumber(claimed[2]) <= tonumber(now) then return {'late', claimed[1]} end
+  if ARGV[3] == 'unskip' or tonumber(claimed[2]) <= tonumber(now) then return {'late', claimed[1]} end
   local how = stop_fire(fire, 'requested')
   if not how then return {'late', claimed[1]} end
   local answer = remember({'taken_back'})
@@ -26,11 +26,16 @@ end
 local living = status == 'scheduled' or status == 'active' or status == 'paused'
 if not living or stored[2] ~= ARGV[5] then return {'conflict', status, stored[2] or ''} end
 
-if ARGV[7] == '' then redis.call('HDEL', hash, 'skips') else redis.call('HSET', hash, 'skips', ARGV[7]) end
+local skips = {}
+for _, one in ipairs(ARGV[7] == '' and {} or cjson.decode(ARGV[7])) do
+  if not last or tonumber(one) > last then skips[#skips + 1] = one end  -- others were claimed since they were read
+end
+if #skips == 0 then redis.call('HDEL', hash, 'skips') else redis.call('HSET', hash, 'skips', cjson.encode(skips)) end
 redis.call('HSET', hash, 'updated_at', now)
 redis.call('HINCRBY', hash, 'version', 1)
 event(ARGV[3], id, 'nominal', nominal)
 local answer = remember({'done'})
-local platform = platform_in(stored[4])
-if status ~= 'paused' and platform then announce('armed', {prompt = id, platform = platform, due = stored[5]}) end
+local ok, definition = pcall(cjson.decode, stored[4])
+local platform = ok and type(definition) == 'table' and (definition.platform or 'default')
+if status ~= 'paused' and type(platform) == 'string' then announce('armed', {prompt = id, platform = platform, due = stored[5]}) end
 return answer
