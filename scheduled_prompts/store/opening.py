@@ -35,14 +35,20 @@ async def check_namespace(transport: Transport) -> None:
         "rules": rules_version(),
     }
 
-    async def agree() -> list[Any]:
-        async with transport.client.pipeline(transaction=False) as pipe:
-            for field, value in fresh.items():
-                pipe.hsetnx(meta, field, value)
-            pipe.hmget(meta, ["schema", "shards", "virtual"])
-            return list(await pipe.execute())
+    async def read() -> list[Any]:
+        return list(await transport.client.hmget(meta, list(fresh)))
 
-    schema, shards, stored_virtual = as_text((await transport.ask(agree))[-1])
+    async def agree() -> list[Any]:
+        for field, value in fresh.items():
+            await transport.client.hsetnx(meta, field, value)
+        return await read()
+
+    stored = await transport.ask(
+        read
+    )  # what is there can be read where nothing can be written (a full disk, a replica)
+    if None in stored:
+        stored = await transport.ask(agree)
+    schema, shards, stored_virtual, _ = as_text(stored)
     where = transport.connection.description
     if int(schema) > SCHEMA:
         raise StoreUnusable(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -43,6 +44,10 @@ _PASSING_ERRORS = (  # the client takes the word off the text where it knows it
     redis_errors.ClusterDownError,
     OSError,
 )
+
+
+_PIPELINE = re.compile(r"^Command # \d+ .* of pipeline caused error: \(['\"](.*)['\"],?\)$", re.DOTALL)
+"""How the client wraps what the server said to one command of a pipeline."""
 
 
 class Transport:
@@ -141,7 +146,7 @@ def translate(error: Exception, where: str) -> ScheduledPromptsError:
     """A client's error as one of ours."""
     if isinstance(error.__cause__, redis_errors.ResponseError | redis_errors.AuthenticationError):
         error = error.__cause__  # what the server said at the handshake, which the client calls a broken connection
-    text = str(error)
+    text = _PIPELINE.sub(r"\1", str(error))
     word = text.split(" ", 1)[0].lstrip("-")
     for refusal, meaning in _REFUSALS.items():
         if word == refusal or f" {refusal} " in f" {text[:200]} " or f"-{refusal} " in text[:200]:
