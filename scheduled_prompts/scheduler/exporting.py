@@ -172,7 +172,8 @@ async def _write(store: Store, done: Imported, prompts: Sequence[ScheduledPrompt
             raise answer
         if answer is None:
             created += 1
-            passed += before.next_nominal is not None and before.next_nominal < min(now, arrived.next_nominal or 0)
+            was, becomes = before.next_nominal, arrived.next_nominal
+            passed += overdue == "skip" and was is not None and becomes is not None and was < min(now, becomes)
         elif answer == arrived.id:
             existing += 1
         else:
