@@ -83,6 +83,7 @@ async def export(
                 and all(getattr(prompt, field) == value for field, value in filters.items())
             ):
                 yield prompt
+        await _be_interruptible(store)
 
 
 def entry_of(prompt: ScheduledPrompt) -> Entry:
@@ -140,10 +141,12 @@ async def import_prompts(
     entries = check(document, store.keys.shard)
     done = Imported(0, 0, 0, 0, 0, [], [], dry_run)
     for page in pages(entries):
+        await _be_interruptible(store)
         prompts = [_prompt(entry, "", store.keys.shard) for entry in page]
         for outcome, count in _counted([prompt for prompt in prompts if prompt.status not in _IMPORTED]).items():
             done = done._replace(**{outcome: getattr(done, outcome) + count})
         arriving = [prompt for prompt in prompts if prompt.status in _IMPORTED]
+        await _be_interruptible(store)
         present = await store.read_prompts([prompt.id for prompt in arriving])
         done = done._replace(existing=done.existing + sum(found is not None for found in present))
         new = [prompt for prompt, found in zip(arriving, present, strict=True) if found is None]
@@ -152,6 +155,11 @@ async def import_prompts(
         if progress is not None:
             progress(len(page))
     return done
+
+
+async def _be_interruptible(store: Store) -> None:
+    """Between much computing and the next command, which on Python 3.11 may lose a Ctrl-C that came meanwhile."""
+    await store.clock.sleep(0)
 
 
 def _counted(prompts: Sequence[ScheduledPrompt]) -> dict[str, int]:
