@@ -243,9 +243,8 @@ class Worker:
         )
         for attempt, started, state in zip(attempts, marks, states, strict=True):
             attempt.marked_at = started
-            if state == "cancel" and attempt.stop is None:
-                self._cancel(attempt, Stop.CANCELLED)
-            elif state == "take_back" and attempt.started_at is None and attempt.stop is None:
+            is_taken_back = state == "take_back" and attempt.started_at is None
+            if (state == "cancel" or is_taken_back) and attempt.stop is None:
                 self._cancel(attempt, Stop.CANCELLED)
             elif state == "lost" and attempt in self._tasks:
                 log.warning("lease_lost", fire=attempt.fire.id)

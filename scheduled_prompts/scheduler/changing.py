@@ -46,6 +46,8 @@ async def edit(
         if whole is not None and not changed and not is_broken:
             return Edited(whole, [], coming(whole, UPCOMING))
         first = _first(store, found, wanted) if is_broken or RESCHEDULING & set(changed) else None
+        if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
+            await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
         answer = await store.edit(_item(found, before, wanted, changed, first))
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)

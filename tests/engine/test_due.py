@@ -10,7 +10,7 @@ import pytest
 from scheduled_prompts.engine.due import claim_of
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, next_after
-from scheduled_prompts.store.records import ClaimItem, Span
+from scheduled_prompts.store.records import ClaimItem
 from scheduled_prompts.upcoming import due_at, next_occurrence
 from tests.conftest import Lab
 from tests.engine.scenes import CALM, scene

@@ -187,9 +187,7 @@ class StoreMachine(RuleBasedStateMachine):
                 assert await self.store.create(prompt) == holder
                 return
             assert await self.store.create(prompt) is None
-            self.model.prompts[prompt.id] = ModelPrompt(
-                prompt, prompt.status, text=prompt.text, next_at=prompt.next_at
-            )
+            self.model.prompts[prompt.id] = ModelPrompt(prompt, prompt.status, text=prompt.text, next_at=prompt.next_at)
             if key is not None:
                 self.model.keys[key] = prompt.id
 
