@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scheduled_prompts import ids
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound
+from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
@@ -231,6 +231,8 @@ class Scheduler:
         [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
         if answer == "gone":
             finding.no_such_prompt(prompt.id)
+        if answer.startswith("broken: "):
+            raise StoreUnusable(f"prompt {ids.short(prompt.id)} cannot fire: {answer.removeprefix('broken: ')}")
         if answer != "claimed":
             raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
         return await self.fire(fire_id)
