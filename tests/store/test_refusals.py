@@ -16,10 +16,13 @@ from tests.conftest import Lab
 from tests.store.conftest import RealLab
 from tests.store.steps import (
     EVERYTHING,
+    HOUR,
     claim_for,
     claimed,
+    edit_of,
     ending,
     new_prompt,
+    paused,
     queued,
     read_fire,
     running,
@@ -76,6 +79,41 @@ async def test_where_memory_is_full_every_write_is_refused_whole_and_works_again
             assert own_lab.keys() == before
         assert await settle(store, [ending(store, lease)]) == ["settled"]
         assert len((await take(store)).leases) == 1
+
+
+async def test_where_memory_is_full_no_change_is_made_by_half_and_nothing_is_set_aside(own_lab: RealLab) -> None:
+    async with own_lab:
+        store = await own_lab.reach()
+        prompt = await saved(store)
+        await claimed(store, prompt)
+        asleep = await paused(store, await saved(store))
+        now, later = await _read(store, prompt), store.clock.now() + 3 * HOUR
+        before = own_lab.keys()
+        with full_memory(own_lab):
+            for call in (
+                store.edit(edit_of(now, text="x", platform="mail")),
+                store.edit(edit_of(now, next_at=later)),
+                store.pause(prompt.id, reason="requested"),
+                store.resume(asleep, "active", later, later),
+                store.skip("skip", now, later, [later]),
+                store.quarantine(now, "broken"),
+                store.claim([claim_for(now)]),
+            ):
+                with pytest.raises(StoreUnusable, match=r"out of memory \(maxmemory\)"):
+                    await call
+            assert own_lab.keys() == before
+        assert await store.edit(edit_of(now, next_at=later)) == 2
+
+
+async def test_a_user_who_may_not_write_sets_nothing_aside(own_lab: RealLab, user: User) -> None:
+    async with own_lab:
+        store = await own_lab.reach()
+        prompt = await saved(store)
+        reader = await own_lab.reach(user("~*", "&*", "+@all", "-hset"), patience=0.2)
+        before = own_lab.keys()
+        with pytest.raises(StoreUnusable, match="ACL"):
+            await reader.claim([claim_for(prompt)])
+        assert own_lab.keys() == before
 
 
 async def test_where_memory_is_full_a_prompt_is_cancelled_whole_or_not_at_all(own_lab: RealLab) -> None:
