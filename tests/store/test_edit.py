@@ -301,7 +301,7 @@ async def test_a_refused_edit_of_a_key_that_is_no_record_deletes_nothing(lab: La
         assert await store.edit(item) == Refused("quarantined")
         assert await store.edit(item | {"version": "", "next_at": "", "next_nominal": ""}) == Refused("quarantined")  # type: ignore[arg-type]
         assert lab.keys()[f"prompt:{prompt.id}"] == "not what it should be"
-        assert await store.edit(item | {"version": ""}) == 1  # type: ignore[arg-type]
+        assert await store.edit(item | {"version": ""}) == 1
 
 
 async def test_a_key_that_is_no_record_and_was_not_set_aside_yet_is_repaired(lab: Lab) -> None:
@@ -312,7 +312,7 @@ async def test_a_key_that_is_no_record_and_was_not_set_aside_yet_is_repaired(lab
         once = new_prompt(store, once=True)
         item = edit_of(prompt, next_at=store.clock.now() + HOUR) | {"version": "", "status": "scheduled"}
         item |= {"doc": once.document(), "platform": "default", "before": {"platform": "default", "agent": ""}}
-        assert await store.edit(item) == 1  # type: ignore[arg-type]
+        assert await store.edit(item) == 1
         after = await read(store, prompt)
         assert (after.status, after.schedule, after.platform) == ("scheduled", once.schedule, "default")
         assert isinstance(after.schedule, Once)
