@@ -266,7 +266,7 @@ class Daemon:
         elif kind == "ready":
             self.worker.wake()
         elif kind == "stop":
-            self.worker.stop_fire(change["fire"])
+            self.worker.stop_fire(change["fire"], take_back=bool(change.get("take_back")))
 
     def _armed(self, prompt_id: str, platform: str, due: int) -> None:
         self.claimer.reconsider(prompt_id)

@@ -102,10 +102,10 @@ class Worker:
     def wake(self) -> None:
         self._wake.set()
 
-    def stop_fire(self, fire_id: str) -> None:
-        """Somebody asked for a fire to stop."""
+    def stop_fire(self, fire_id: str, *, take_back: bool = False) -> None:
+        """Somebody asked for a fire to stop; `take_back`: unless it has started."""
         attempt = self._held.get(fire_id)
-        if attempt is not None:
+        if attempt is not None and not (take_back and attempt.started_at is not None):
             self._cancel(attempt, Stop.CANCELLED)
 
     async def run(self) -> None:

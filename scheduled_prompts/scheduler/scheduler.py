@@ -28,6 +28,7 @@ from scheduled_prompts.scheduler.answers import (
 )
 from scheduled_prompts.scheduler.applying import Applied, Wanted
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
+from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
 from scheduled_prompts.scheduler.exporting import Imported
 from scheduled_prompts.scheduler.stats import Stats, read_stats
@@ -224,18 +225,20 @@ class Scheduler:
         return await self._fire_now(await self.get(fire.prompt_id), rerun_of=fire.id)
 
     async def _fire_now(self, prompt: ScheduledPrompt, rerun_of: str = "") -> Fire:
-        now = self.clock.now()
-        fire_id = ids.manual_fire_id(prompt.id, now, self.clock.random)
-        if prompt.status is PromptStatus.QUARANTINED:
-            raise Conflict(f"prompt {ids.short(prompt.id)} is quarantined", hint="`doctor` says why, `edit` repairs it")
-        [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
-        if answer == "gone":
-            finding.no_such_prompt(prompt.id)
-        if answer.startswith("broken: "):
-            raise StoreUnusable(f"prompt {ids.short(prompt.id)} cannot fire: {answer.removeprefix('broken: ')}")
-        if answer != "claimed":
-            raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
-        return await self.fire(fire_id)
+        while True:
+            now = self.clock.now()
+            fire_id = ids.manual_fire_id(prompt.id, now, self.clock.random)
+            name = f"prompt {ids.short(prompt.id)}"
+            if prompt.status is PromptStatus.QUARANTINED:
+                raise Conflict(f"{name} is quarantined", hint="`doctor` says why, `edit` repairs it")
+            if prompt.status is PromptStatus.CANCELLED:
+                raise Conflict(f"{name} is cancelled", hint="schedule a new one")
+            [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
+            if answer == "claimed":
+                return await self.fire(fire_id)
+            if answer.startswith("broken: "):
+                raise StoreUnusable(f"{name} cannot fire: {answer.removeprefix('broken: ')}")
+            prompt = await self.get(prompt.id)  # it changed since it was read, or is gone
 
     async def fire(self, reference: str, *, with_prompt: bool = False) -> Fire:
         """One fire, by its id, by `<prompt>@<nominal time>`, or by a prompt's id: that one's last. `with_prompt`: with
@@ -325,6 +328,13 @@ class Scheduler:
         An event of type `gap` stands for what was trimmed before it was read. Raises InvalidInput.
         """
         return Events(self.store, since, prompt, types)
+
+    async def doctor(
+        self, *, quick: bool = False, here: bool = False, repair: bool = False, progress: Progress | None = None
+    ) -> Sequence[Finding]:
+        """Is all well? What each check found, with what would mend it. `quick`: without those that read every record;
+        `here`: a daemon of this machine must live; `repair`: mend indexes that disagree with the records."""
+        return await examine(self.store, quick=quick, here=here, repair=repair, progress=progress)
 
     async def why_unserved(self, prompt: Definition) -> str | None:
         """Why no live daemon would fire this prompt; None where one would."""

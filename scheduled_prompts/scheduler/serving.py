@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import DaemonInfo
+from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
+
+EVERYTHING = Serves((ALL,), (ALL,))
 
 
 async def daemons(store: Store) -> list[DaemonInfo]:

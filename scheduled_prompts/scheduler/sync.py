@@ -115,6 +115,7 @@ class SyncScheduler:
     daemons = _Blocking(Scheduler.daemons)
     why_unserved = _Blocking(Scheduler.why_unserved)
     stats = _Blocking(Scheduler.stats)
+    doctor = _Blocking(Scheduler.doctor)
     past_events = _Blocking(Scheduler.past_events)
     apply = _Blocking(Scheduler.apply)
     import_prompts = _Blocking(Scheduler.import_prompts)

@@ -82,6 +82,7 @@ def adopt(client: Redis) -> Connection:
 def options() -> dict[str, Any]:
     return {
         "decode_responses": True,
+        "encoding_errors": "replace",  # what is no UTF-8 harms its own record alone
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "retry": Retry(NoBackoff(), 0),
@@ -135,5 +136,5 @@ def _memory(name: str) -> Connection:
             "the memory: store needs fakeredis", hint="pip install 'scheduled-prompts[testing]'"
         ) from error
     server = _memory_servers.setdefault(name, FakeServer())
-    client = FakeRedis(server=server, decode_responses=True, retry=Retry(NoBackoff(), 0))
+    client = FakeRedis(server=server, decode_responses=True, encoding_errors="replace", retry=Retry(NoBackoff(), 0))
     return Connection(client, description="memory: (forgotten when this process ends)", remembers=False)

@@ -8,9 +8,11 @@ import redis.exceptions as redis_errors
 from redis.asyncio import Redis
 
 from scheduled_prompts.clock import Clock
+from scheduled_prompts.store.condition import Condition
 from scheduled_prompts.store.connection import Connection, adopt, connect
 from scheduled_prompts.store.counts import Counts
 from scheduled_prompts.store.events import EventReads
+from scheduled_prompts.store.inspection import Inspection
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.opening import check_namespace, check_server
 from scheduled_prompts.store.reads import Reads
@@ -20,7 +22,7 @@ from scheduled_prompts.store.transport import Transport
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads, Counts, EventReads):
+class Store(Transitions, Reads, Counts, EventReads, Condition, Inspection):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.

@@ -136,6 +136,8 @@ async def _heedful(answer: Awaitable[Any]) -> Any:
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
+    if getattr(task, "_must_cancel", False):  # asked for while the task was computing, and not delivered yet
+        before -= 1
     got = await answer
     if task and task.cancelling() > before:
         raise asyncio.CancelledError
@@ -168,7 +170,7 @@ def translate(error: Exception, where: str) -> ScheduledPromptsError:
 def as_text(answer: Any) -> Any:
     """Strings, whatever the client decodes."""
     if isinstance(answer, bytes):
-        return answer.decode()
+        return answer.decode("utf-8", "replace")
     if isinstance(answer, list):
         return [as_text(part) for part in answer]
     if isinstance(answer, dict):

@@ -163,7 +163,7 @@ async def test_live_daemons_are_told_what_was_cancelled_and_what_is_to_stop(lab:
         await store.cancel(prompt.id)
         heard = [json.loads(message["data"]) for _ in range(20) if (message := listener.get_message(timeout=0.01))]
         listener.close()
-        assert heard == [{"type": "disarmed", "prompt": prompt.id}, {"type": "stop", "fire": runs}]
+        assert heard == [{"type": "disarmed", "prompt": prompt.id}, {"type": "stop", "fire": runs, "take_back": False}]
 
 
 async def test_five_hundred_waiting_fires_end_at_once(lab: Lab) -> None:

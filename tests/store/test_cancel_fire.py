@@ -52,7 +52,7 @@ async def test_a_fire_that_runs_is_asked_to_stop_and_told(lab: Lab) -> None:
         lease = await running(store)
         announced = heard(lab)
         assert await store.cancel_fire(lease.fire.id) == "asked"
-        assert announced() == [{"type": "stop", "fire": lease.fire.id}]
+        assert announced() == [{"type": "stop", "fire": lease.fire.id, "take_back": False}]
         assert (await read_fire(store, lease.fire.id)).cancel_requested
         assert await store.extend([(lease.fire.id, lease.token, 1)], lease_ms=60_000) == ["cancel"]
         await settled(store, lease, "cancelled")

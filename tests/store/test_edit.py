@@ -175,7 +175,7 @@ async def test_what_is_in_hand_ahead_of_its_time_is_asked_to_stop_and_ends_skipp
         lease = await taken(store)
         announced = heard(lab)
         await edited(store, prompt, next_at=store.clock.now() + 3 * HOUR)
-        assert {"type": "stop", "fire": lease.fire.id} in announced()
+        assert {"type": "stop", "fire": lease.fire.id, "take_back": True} in announced()
         await settled(store, lease, "cancelled")
         after = await read_fire(store, lease.fire.id)
         assert (after.status, after.reason) == ("skipped", "edited")

@@ -146,7 +146,7 @@ async def test_what_was_claimed_ahead_is_taken_back_by_a_skip(lab: Lab, in_hand:
         lease = await taken(store) if in_hand else None
         announced = heard(lab)
         assert await store.skip("skip", await read(store, prompt), due, [due]) == "taken_back"
-        assert announced() == ([{"type": "stop", "fire": fire}] if in_hand else [])
+        assert announced() == ([{"type": "stop", "fire": fire, "take_back": True}] if in_hand else [])
         if lease:
             await settled(store, lease, "cancelled")
         after = await read_fire(store, fire)

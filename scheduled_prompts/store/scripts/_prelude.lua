@@ -233,8 +233,9 @@ local function take_back(id, why, only_ahead)
   return stop_fires(back, why)
 end
 
-local function announce_stops(fires)
-  for _, fire in ipairs(fires) do announce('stop', {fire = fire}) end
+-- Whoever runs them stops them; what is only taken back goes on once it has started.
+local function announce_stops(fires, why)
+  for _, fire in ipairs(fires) do announce('stop', {fire = fire, take_back = taken_back[why] or false}) end
 end
 
 -- One command for many members: what a batch saves.

@@ -40,5 +40,5 @@ remove_from_due(id)
 event('cancelled', id)
 local answer = remember({'cancelled', stored[1], tostring(ended), tostring(#asked)})
 announce('disarmed', {prompt = id})
-announce_stops(asked)
+announce_stops(asked, 'prompt_cancelled')
 return answer

@@ -10,5 +10,5 @@ if not status then return {'gone'} end
 local how = stop_fire(fire, 'fire_cancelled')
 if not how then return {'conflict', status} end
 local answer = remember({how})
-if how == 'asked' then announce('stop', {fire = fire}) end
+if how == 'asked' then announce_stops({fire}, 'fire_cancelled') end
 return answer

@@ -72,5 +72,5 @@ end
 event('edited', id, 'changed', table.concat(edit.changed, ','))
 local answer = remember({'edited', raised(version)})
 if armed then announce('armed', {prompt = id, platform = edit.platform, due = next_at}) else announce('disarmed', {prompt = id}) end
-announce_stops(asked)
+announce_stops(asked, 'edited')
 return answer

@@ -24,5 +24,5 @@ local ended, asked = take_back(id, 'paused', false)
 event('paused', id, 'reason', ARGV[5], 'note', ARGV[6])
 local answer = remember({'paused', tostring(ended + #asked)})
 announce('paused', {prompt = id, reason = ARGV[5], note = ARGV[6]})
-announce_stops(asked)
+announce_stops(asked, 'paused')
 return answer

@@ -20,7 +20,7 @@ if last and tonumber(nominal) <= last then
   local how = stop_fire(fire, 'requested')
   if not how then return {'late', claimed[1]} end
   local answer = remember({'taken_back'})
-  if how == 'asked' then announce('stop', {fire = fire}) end
+  if how == 'asked' then announce_stops({fire}, 'requested') end
   return answer
 end
 local living = status == 'scheduled' or status == 'active' or status == 'paused'
