@@ -40,7 +40,9 @@ async def finding_of(scheduler: Scheduler, check: str, **how: bool) -> Finding:
         (HEALTHY._replace(failing=("append-only file",)), Level.PROBLEM, "failed"),
     ],
 )
-def test_persistence_is_judged_by_what_a_restart_would_leave(condition: ServerCondition, level: Level, said: str) -> None:
+def test_persistence_is_judged_by_what_a_restart_would_leave(
+    condition: ServerCondition, level: Level, said: str
+) -> None:
     found = persistence(condition, remembers=True)
     assert found.level is level
     assert said in found.message
