@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from scheduled_prompts.settings import EngineSettings, Settings
 
@@ -23,7 +27,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for name, field in model.model_fields.items()
         if name not in ("engine", "runners")
     }
-    assert documented.keys() - {"log", "command", "python"} == defaults.keys()
+    assert documented.keys() - {"log", "command", "python", "webhook"} == defaults.keys()
     for name, default in defaults.items():
         if default is not None:
             said = documented[name].strip("`")
@@ -40,3 +44,12 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             assert "://" in target or (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", ["embedding.md"])
+def test_programs_in_the_documents_run(document: str, tmp_path: Path) -> None:
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
+    assert programs
+    for program in programs:
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=50)
+        assert done.returncode == 0, done.stderr

@@ -94,6 +94,7 @@ def every_command() -> None:
     assert run("fire", "show", prompt)["status"] == "succeeded"
     assert run("fire", "rerun", prompt, "--wait")["result"]["text"] == "anew"
     run("fire", "cancel", prompt, code=4)
+    as_a_person()
     assert len(run("apply", "prompts.toml")["created"]) == 1
     Path("exported.json").write_text(json.dumps(run("export")))
     run("cancel", prompt)
@@ -103,6 +104,26 @@ def every_command() -> None:
     assert run("doctor")["ok"]
     assert told("doctor")
     run("cleanup", "--days", "0")
+
+
+def as_a_person() -> None:
+    """What changes something, once more, without --json."""
+    assert "scheduled" in told("add", "by hand", "--when", "every day at 9am", "--runner", "echo", "--key", "hand")
+    prompt = next(item["id"] for item in run("list")["items"] if item["key"] == "hand")
+    assert "every day at 09:00" in told("preview", "every day at 9am")
+    assert "edited" in told("edit", prompt, "--force", "--text", "another")
+    told("skip", prompt, "next")
+    told("unskip", prompt, run("show", prompt)["skips"][0])
+    assert "holiday" in told("pause", prompt, "--note", "holiday")
+    told("resume", prompt)
+    assert "another" in told("run", prompt, "--wait")
+    assert "succeeded" in told("history", prompt)
+    assert "another" in told("fire", "show", prompt)
+    told("fire", "rerun", prompt, "--wait")
+    told("apply", "prompts.toml", "--dry-run")
+    told("cancel", prompt)
+    told("stats")
+    told("events")
 
 
 if __name__ == "__main__":
