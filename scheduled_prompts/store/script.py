@@ -48,6 +48,7 @@ SETTLE = Script("settle", "op now keep items")
 REAP = Script("reap", "op now limit leases max_crashes")
 CANCEL_FIRE = Script("cancel_fire", "op now fire")
 PURGE = Script("purge", "op now before items")
+REPAIR = Script("repair", "op now mode items")
 LOOK = Script("look", "op now page overdue serves")
 READ = Script("read", "op now kind ids")
 HEARTBEAT = Script("heartbeat", "op now daemon info alive")
@@ -55,5 +56,5 @@ HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 ALL = (
     SAVE, EDIT, PAUSE, RESUME, SKIP, CANCEL, QUARANTINE,
     CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL_FIRE,
-    PURGE, LOOK, READ, HEARTBEAT,
+    PURGE, REPAIR, LOOK, READ, HEARTBEAT,
 )  # fmt: skip

@@ -1,0 +1,333 @@
+-- repair: what is listed where it should not be, or not where it should be, is found (`check`, which changes nothing), or
+-- put right (`mend`). The records are the truth; indexes follow from them.
+-- Guard: the damage is looked for again, by the code that found it, before it is mended.
+-- KEYS: meta
+-- ARGV: op now mode items
+-- `items` is JSON: {'prompt', id}, {'fire', id} or {'key', name without prefix, cursor} ... in `check`; of a key that is an
+-- index, a page of its entries from the cursor ('0') is judged too. In `mend` it is one damage: {subject, name, member, kind,
+-- place}; then {'entry', name, member} is a subject too.
+-- Answers of `check`: {items done, cursor in the one after those}, then {kind, subject, name, member, place, is, should be} ...
+-- Answers of `mend`: {'mended'} | {'sound'} (it is not there any more) | {'left'} (it does not follow from the records).
+if prior then return prior end
+local AT_ONCE = 200  -- records and entries judged in one call: nobody else is served meanwhile
+local LEASE = 300000  -- a live daemon renews it sooner than that, by its own; what a lost one held is then reaped
+local places_of_fires = {running = 'leases', retrying = 'retries'}
+local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
+local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
+local kinds_of_keys = {by = 'zset', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
+  version = 'hash', key = 'string', ended = 'hash', op = 'string'}
+local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
+  events = 'stream', daemons = 'zset', daemon_info = 'hash'}
+local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
+local walked = as_set({'by', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
+
+local items, mending = cjson.decode(ARGV[4]), ARGV[3] == 'mend'
+local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
+
+-- One damage of the present subject. `mend` puts it right; without one nothing can be derived.
+local function damage(kind, place, mend, is, should)
+  if not mending then
+    found[#found + 1] = {kind, subject[1], subject[2], subject[3] or '', place, is or '', should or ''}
+  elseif kind == wanted[4] and place == wanted[5] then
+    outcome = 'left'
+    if mend and not harm_alone(mend) then outcome = 'mended' end
+  end
+end
+
+-- A key of the wrong type lists nothing; that it has the wrong type is a damage of its own.
+local function score_in(name, member)
+  local score = redis.pcall('ZSCORE', P .. name, member)
+  return type(score) ~= 'table' and score or nil
+end
+
+local function must_list(kind, name, member, score, mend)
+  local is = score_in(name, member)
+  if not is then
+    damage(kind, name, mend, '', score)
+  elseif score and tonumber(is) ~= tonumber(score) then
+    damage(kind == 'not_due' and kind or 'wrong_score', name, mend, is, score)
+  end
+end
+
+-- A prompt as far as its indexes follow from it; nil where there is none. `readable` is false for a record that nobody can
+-- arm or list: it is to be set aside, and its entries go with that.
+local function prompt_at(id)
+  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at')
+  if not stored then return nil end
+  local ok, definition = pcall(cjson.decode, stored[2] or '')
+  if not ok or type(definition) ~= 'table' then definition = {} end
+  local platform = definition.platform
+  if platform == nil then platform = 'default' end
+  local defined = ok and next(definition) ~= nil and type(platform) == 'string'
+  local prompt = {is_no_hash = is_no_hash, status = stored[1], created = stored[3], next_at = stored[4], defined = defined}
+  for _, field in ipairs({'owner', 'agent', 'key'}) do
+    if type(definition[field]) == 'string' then prompt[field] = definition[field] end
+  end
+  prompt.platform = platform
+  prompt.armed = prompt.status == 'scheduled' or prompt.status == 'active'
+  if prompt.status == 'quarantined' then
+    -- What has no status can only have been set aside.
+    local is_said = not is_no_hash and redis.call('HGET', prompt_key(id), 'status')
+    prompt.readable = is_said or (is_no_hash and redis.pcall('HEXISTS', quarantine_key, id) == 1)
+  elseif has_ended(prompt.status) then
+    prompt.readable = true
+  else
+    prompt.readable = statuses[prompt.status] and defined and tonumber(prompt.created or '')
+      and (not prompt.armed or tonumber(prompt.next_at or ''))
+  end
+  return prompt
+end
+
+local function set_aside(id, prompt)
+  if redis.call('HEXISTS', quarantine_key, id) == 0 then
+    local was = prompt.is_no_hash and '' or prompt.status
+    redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = 'its record cannot be read', was = was}))
+  end
+  remove_from_due(id)
+  list_under(id, 'quarantined', tonumber(prompt.created or '') and prompt.created or now)
+  if not prompt.is_no_hash then redis.call('HSET', prompt_key(id), 'status', 'quarantined', 'updated_at', now) end
+  event('quarantined', id, 'error', 'its record cannot be read')
+  announce('disarmed', {prompt = id})
+end
+
+local function judge_key_of(id, prompt)
+  local key = key_key(prompt.owner or '', prompt.key)
+  local name = string.sub(key, #P + 1)
+  local holder = redis.pcall('GET', key)
+  if holder == id then return end
+  local other = type(holder) ~= 'table' and living_holder(prompt.owner or '', prompt.key, id)
+  if other then
+    damage('key_of_two', name, nil, other)
+  else
+    damage('key_lost', name, function() redis.call('SET', key, id) end)
+  end
+end
+
+local function judge_prompt(id)
+  local prompt = prompt_at(id)
+  if not prompt then return end
+  if not prompt.readable then
+    damage('unreadable_prompt', 'prompt:' .. id, function() set_aside(id, prompt) end)
+    return
+  end
+  local set_apart = prompt.status == 'quarantined'
+  local created = not set_apart and tonumber(prompt.created or '') and prompt.created or nil
+  local function list_in(name)
+    must_list('not_in_index', name, id, created, function() redis.call('ZADD', P .. name, created or now, id) end)
+  end
+  list_in('by:status:' .. prompt.status)
+  if set_apart then
+    if redis.pcall('HEXISTS', quarantine_key, id) ~= 1 then
+      damage('not_in_quarantine', 'quarantine', function()
+        redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = 'why it was set aside is not known', was = ''}))
+      end)
+    end
+    return  -- where else it is listed is for those to say who mend it
+  end
+  if not prompt.defined then return end
+  list_in('by:platform:' .. prompt.platform)
+  if prompt.owner then list_in('by:owner:' .. prompt.owner) end
+  if prompt.agent then list_in('by:agent:' .. prompt.agent) end
+  if prompt.armed then
+    must_list('not_due', 'due:' .. prompt.platform, id, prompt.next_at, function()
+      redis.call('SADD', platforms_key, prompt.platform)
+      redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
+      announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
+    end)
+  end
+  if prompt.status == 'paused' and redis.pcall('SISMEMBER', platforms_key, prompt.platform) ~= 1 then
+    damage('platform_unseen', 'platforms', function() redis.call('SADD', platforms_key, prompt.platform) end)
+  end
+  if prompt.key and not has_ended(prompt.status) then judge_key_of(id, prompt) end
+end
+
+-- A fire as far as its indexes follow from it; nil where there is none. `place` is the index its status names.
+local function fire_at(id)
+  local stored = redis.pcall('HMGET', fire_key(id), 'status', 'platform', 'runner', 'priority', 'due', 'retry_at', 'nominal')
+  if stored.err then return {is_no_hash = true} end
+  if not stored[1] and redis.call('EXISTS', fire_key(id)) == 0 then return nil end
+  local fire = {status = stored[1], platform = stored[2], runner = stored[3], priority = stored[4] or '50', due = stored[5],
+    retry_at = stored[6], nominal = stored[7], ended = ends[stored[1]]}
+  fire.place = places_of_fires[fire.status]
+  if fire.status == 'queued' and fire.platform and fire.runner then
+    fire.place = 'ready:' .. queue_name(fire.platform, fire.runner)
+  end
+  fire.readable = tonumber(fire.nominal or '') and (fire.ended or (fire.place and tonumber(fire.due or '') and tonumber(fire.priority)))
+  return fire
+end
+
+local function put_back(id, fire)
+  if fire.status == 'queued' then
+    put_in_ready(id, fire.platform, fire.runner, fire.priority, fire.due)
+  elseif fire.status == 'retrying' then
+    redis.call('ZADD', retries_key, tonumber(fire.retry_at or '') and fire.retry_at or now, id)
+  else
+    redis.call('ZADD', leases_key, string.format('%.0f', tonumber(now) + LEASE), id)
+  end
+  announce('ready', {})
+end
+
+local function delete_fire(id, fire)
+  if fire.place then redis.pcall('ZREM', P .. fire.place, id) end
+  redis.pcall('SREM', live_key(prompt_of(id)), id)
+  redis.pcall('ZREM', history_key(prompt_of(id)), id)
+  redis.call('DEL', fire_key(id))
+end
+
+local function judge_fire(id)
+  local fire = fire_at(id)
+  if not fire then return end
+  local prompt = prompt_of(id)
+  if fire.is_no_hash then
+    damage('unreadable_fire', 'fire:' .. id, function() delete_fire(id, fire) end)
+    return
+  elseif redis.call('EXISTS', prompt_key(prompt)) == 0 then
+    -- What runs ends first: `cancel` deletes a record that is none beside it.
+    if fire.status ~= 'running' or not score_in('leases', id) then
+      damage('orphan', 'fire:' .. id, function() delete_fire(id, fire) end)
+    end
+    return
+  elseif not fire.readable then
+    damage('unreadable_fire', 'fire:' .. id)
+    return
+  end
+  must_list('fire_in_no_history', 'history:' .. prompt, id, fire.nominal, function()
+    redis.call('ZADD', history_key(prompt), fire.nominal, id)
+  end)
+  if fire.ended then return end
+  if not score_in(fire.place, id) then
+    damage('fire_in_no_index', fire.place, function() put_back(id, fire) end, fire.status)
+  end
+  if redis.pcall('SISMEMBER', live_key(prompt), id) ~= 1 then
+    damage('fire_not_live', 'live:' .. prompt, function() redis.call('SADD', live_key(prompt), id) end)
+  end
+end
+
+local removals = {set = 'SREM', zset = 'ZREM', hash = 'HDEL'}
+
+local function judge_entry_of_prompt(name, kind, rest, id, remove)
+  local prompt = prompt_at(id)
+  if not prompt then
+    damage(kind == 'due' and 'due_without_prompt' or 'index_without_prompt', name, remove)
+  elseif kind == 'quarantine' then
+    if prompt.status ~= 'quarantined' and statuses[prompt.status] then
+      damage('wrongly_in_quarantine', name, remove, prompt.status)
+    end
+  elseif not prompt.readable then
+    return
+  elseif kind == 'due' then
+    if not prompt.armed then
+      damage('wrongly_due', name, remove, prompt.status)
+    elseif prompt.platform ~= rest then
+      damage('wrong_index', name, remove, prompt.platform)
+    end
+  else
+    local field, value = string.match(rest, '^([^:]*):(.*)$')
+    if field == 'status' then
+      if prompt.status ~= value then damage('wrong_status_index', name, remove, prompt.status) end
+    elseif prompt.defined and prompt.status ~= 'quarantined' and prompt[field] ~= value then
+      damage('wrong_index', name, remove, prompt[field] or '')
+    end
+  end
+end
+
+local function judge_entry_of_fire(name, kind, rest, id, remove)
+  if kind == 'history' and redis.call('EXISTS', prompt_key(rest)) == 0 then return end  -- it is an orphan as a whole
+  local fire = fire_at(id)
+  local stranger = (kind == 'history' or kind == 'live') and prompt_of(id) ~= rest
+  if not fire or stranger then
+    local gone = {history = 'history_without_fire', live = 'live_without_fire'}
+    damage(gone[kind] or 'index_without_fire', name, remove)
+  elseif fire.is_no_hash or kind == 'history' or not (fire.ended or fire.place) then
+    return
+  elseif kind == 'live' then
+    if fire.ended then damage('ended_fire_live', name, remove, fire.status) end
+  elseif fire.place ~= name then
+    damage('fire_in_wrong_index', name, remove, fire.status)
+  end
+end
+
+local function split(name)
+  local kind, rest = string.match(name, '^([^:]*):(.*)$')
+  return kind or name, rest
+end
+
+local function judge_entry(name, member)
+  local kind, rest = split(name)
+  local function remove() redis.call(removals[kinds_of_keys[kind] or named_keys[kind]], P .. name, member) end
+  if redis.call('EXISTS', P .. name) == 0 then return end
+  if kind == 'by' or kind == 'due' or kind == 'quarantine' then
+    judge_entry_of_prompt(name, kind, rest, member, remove)
+  else
+    judge_entry_of_fire(name, kind, rest, member, remove)
+  end
+end
+
+-- Whether its entries, if it has some, can be looked at.
+local function judge_key(name)
+  local kind, rest = split(name)
+  local is, should = redis.call('TYPE', P .. name).ok, rest and kinds_of_keys[kind] or not rest and named_keys[kind]
+  local function delete() redis.call('DEL', P .. name) end
+  if is == 'none' then return false end
+  if not should then
+    damage('unknown_key', name)
+    return false
+  elseif is ~= should then
+    damage('wrong_type', name, name ~= 'meta' and delete or nil, is, should)
+    return false
+  elseif kind == 'key' then
+    local holder = redis.call('GET', P .. name)
+    if redis.call('EXISTS', prompt_key(holder)) == 0 then damage('key_of_nobody', name, delete, holder) end
+  elseif kind == 'history' or kind == 'spans' or kind == 'version' then
+    if redis.call('EXISTS', prompt_key(rest)) == 0 then
+      damage('orphan', name, delete)
+      return false
+    end
+  elseif kind == 'due' and redis.pcall('SISMEMBER', platforms_key, rest) ~= 1 then
+    damage('platform_unseen', 'platforms', function() redis.call('SADD', platforms_key, rest) end)
+  elseif kind == 'ready' and redis.pcall('SISMEMBER', queues_key, rest) ~= 1 then
+    damage('queue_unseen', 'queues', function() redis.call('SADD', queues_key, rest) end)
+  end
+  return walked[kind] or false
+end
+
+local judged = 0
+
+-- A page of an index. Returns the cursor of the next one, '0' after the last.
+local function judge_entries(name, cursor)
+  local kind = split(name)
+  local walk = walks[kinds_of_keys[kind] or named_keys[kind]]
+  local page = redis.call(walk[1], P .. name, cursor, 'COUNT', AT_ONCE / 2)
+  for i = 1, #page[2], walk[2] do
+    subject = {'entry', name, page[2][i]}
+    judge_entry(name, page[2][i])
+    judged = judged + 1
+  end
+  return tostring(page[1])
+end
+
+local function judge(item)
+  subject, judged = {item[1], item[2], ''}, judged + 1
+  if item[1] == 'prompt' then
+    judge_prompt(item[2])
+  elseif item[1] == 'fire' then
+    judge_fire(item[2])
+  elseif item[1] == 'entry' then
+    judge_entry(item[2], item[3])
+  elseif judge_key(item[2]) and not mending then
+    return judge_entries(item[2], item[3])
+  end
+  return '0'
+end
+
+if mending then
+  subject = wanted
+  judge(wanted)
+  return remember({outcome})
+end
+local done, cursor = 0, '0'
+while done < #items and judged < AT_ONCE and cursor == '0' do
+  cursor = judge(items[done + 1])
+  if cursor == '0' then done = done + 1 end
+end
+return {tostring(done), cursor, unpack(found)}
