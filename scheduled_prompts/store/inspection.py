@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from scheduled_prompts.prompt import PromptStatus
+from scheduled_prompts.prompt import SCHEMA, PromptStatus
 from scheduled_prompts.store import script
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.pages import BATCH
@@ -99,7 +99,9 @@ class Inspection:
         """Make an index follow from the records again. True where it now does; False where nothing can be derived: the
         message says what is wrong."""
         wanted = [found.damage.subject, found.damage.name, found.damage.member, found.kind, found.damage.place]
-        answer = await self.transport.run(script.REPAIR, op=op or self.new_op(), mode="mend", items=to_json([wanted]))
+        answer = await self.transport.run(
+            script.REPAIR, op=op or self.new_op(), mode="mend", schema=SCHEMA, items=to_json([wanted])
+        )
         return bool(answer[0] != "left")
 
     async def _prompts(self) -> int:
@@ -134,7 +136,9 @@ class Inspection:
         """The script does as much at a time as others can wait for, and says how far it came."""
         found: list[Inconsistency] = []
         while items:
-            done, cursor, *damages = await self.transport.run(script.REPAIR, mode="check", items=to_json(items[:BATCH]))
+            done, cursor, *damages = await self.transport.run(
+                script.REPAIR, mode="check", schema=SCHEMA, items=to_json(items[:BATCH])
+            )
             items = items[int(done) :]
             if cursor != "0":
                 items[0] = (*items[0][:2], cursor)

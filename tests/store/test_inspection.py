@@ -431,6 +431,16 @@ async def test_what_nobody_can_derive_is_told_and_left_alone(
 
 
 @pytest.mark.unaccounted
+async def test_a_prompt_that_a_newer_release_wrote_is_left_alone(lab: Lab) -> None:
+    async with lab:
+        home = await household(lab)
+        newer = {"doc": '{"schema":2,"platform":["a","b"]}', "status": "dreaming", "next_at": "tomorrow"}
+        for status in ("active", "scheduled", "paused"):
+            lab.inspector.hset(home.key(f"prompt:{home.prompt(status)}"), mapping=newer)
+        assert await home.store.inspect() == []
+
+
+@pytest.mark.unaccounted
 async def test_two_living_prompts_with_one_key_are_told_and_left_alone(lab: Lab) -> None:
     async with lab:
         home = await household(lab)

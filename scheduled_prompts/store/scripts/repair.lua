@@ -2,7 +2,8 @@
 -- put right (`mend`). The records are the truth; indexes follow from them.
 -- Guard: the damage is looked for again, by the code that found it, before it is mended.
 -- KEYS: meta
--- ARGV: op now mode items
+-- ARGV: op now mode schema items
+-- `schema` is that of the release that asks: a prompt that a newer one wrote is not judged.
 -- `items` is JSON: {'prompt', id}, {'fire', id} or {'key', name without prefix, cursor} ... in `check`; of a key that is an
 -- index, a page of its entries from the cursor ('0') is judged too. In `mend` it is one damage: {subject, name, member, kind,
 -- place}; then {'entry', name, member} is a subject too.
@@ -11,7 +12,7 @@
 if prior then return prior end
 local AT_ONCE = 200  -- records and entries judged in one call: nobody else is served meanwhile
 local LEASE = 300000  -- a live daemon renews it sooner than that, by its own; what a lost one held is then reaped
-local places_of_fires = {running = 'leases', retrying = 'retries'}
+local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
 local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
 local kinds_of_keys = {by = 'zset', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
@@ -21,10 +22,14 @@ local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queue
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
 local walked = as_set({'by', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
 
-local items, mending = cjson.decode(ARGV[4]), ARGV[3] == 'mend'
+local items, mending = cjson.decode(ARGV[5]), ARGV[3] == 'mend'
 local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
 
--- One damage of the present subject. `mend` puts it right; without one nothing can be derived.
+-- Names are keys as they were scanned, without the prefix.
+local function scanned_key(name) return P .. name end
+local function name_of(key) return string.sub(key, #P + 1) end
+
+-- One damage of the present subject, in `place`. `mend` puts it right; without one nothing can be derived.
 local function damage(kind, place, mend, is, should)
   if not mending then
     found[#found + 1] = {kind, subject[1], subject[2], subject[3] or '', place, is or '', should or ''}
@@ -35,22 +40,22 @@ local function damage(kind, place, mend, is, should)
 end
 
 -- A key of the wrong type lists nothing; that it has the wrong type is a damage of its own.
-local function score_in(name, member)
-  local score = redis.pcall('ZSCORE', P .. name, member)
+local function score_in(key, member)
+  local score = redis.pcall('ZSCORE', key, member)
   return type(score) ~= 'table' and score or nil
 end
 
-local function must_list(kind, name, member, score, mend)
-  local is = score_in(name, member)
+local function must_list(kind, key, member, score, mend)
+  local is = score_in(key, member)
   if not is then
-    damage(kind, name, mend, '', score)
+    damage(kind, name_of(key), mend, '', score)
   elseif score and tonumber(is) ~= tonumber(score) then
-    damage(kind == 'not_due' and kind or 'wrong_score', name, mend, is, score)
+    damage(kind == 'not_due' and kind or 'wrong_score', name_of(key), mend, is, score)
   end
 end
 
 -- A prompt as far as its indexes follow from it; nil where there is none. `readable` is false for a record that nobody can
--- arm or list: it is to be set aside, and its entries go with that.
+-- arm or list: it is to be set aside, unless a newer release wrote it, and its entries go with that.
 local function prompt_at(id)
   local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at')
   if not stored then return nil end
@@ -65,7 +70,11 @@ local function prompt_at(id)
   end
   prompt.platform = platform
   prompt.armed = prompt.status == 'scheduled' or prompt.status == 'active'
-  if prompt.status == 'quarantined' then
+  local schema = tonumber(definition.schema)
+  prompt.newer = schema and schema > tonumber(ARGV[4])
+  if prompt.newer then
+    prompt.readable = false
+  elseif prompt.status == 'quarantined' then
     -- What has no status can only have been set aside.
     local is_said = not is_no_hash and redis.call('HGET', prompt_key(id), 'status')
     prompt.readable = is_said or (is_no_hash and redis.pcall('HEXISTS', quarantine_key, id) == 1)
@@ -92,7 +101,7 @@ end
 
 local function judge_key_of(id, prompt)
   local key = key_key(prompt.owner or '', prompt.key)
-  local name = string.sub(key, #P + 1)
+  local name = name_of(key)
   local holder = redis.pcall('GET', key)
   if holder == id then return end
   local other = type(holder) ~= 'table' and living_holder(prompt.owner or '', prompt.key, id)
@@ -105,54 +114,55 @@ end
 
 local function judge_prompt(id)
   local prompt = prompt_at(id)
-  if not prompt then return end
+  if not prompt or prompt.newer then return end
   if not prompt.readable then
-    damage('unreadable_prompt', 'prompt:' .. id, function() set_aside(id, prompt) end)
+    damage('unreadable_prompt', name_of(prompt_key(id)), function() set_aside(id, prompt) end)
     return
   end
   local set_apart = prompt.status == 'quarantined'
   local created = not set_apart and tonumber(prompt.created or '') and prompt.created or nil
-  local function list_in(name)
-    must_list('not_in_index', name, id, created, function() redis.call('ZADD', P .. name, created or now, id) end)
+  local function list_in(field, value)
+    local key = by_key(field, value)
+    must_list('not_in_index', key, id, created, function() redis.call('ZADD', key, created or now, id) end)
   end
-  list_in('by:status:' .. prompt.status)
+  list_in('status', prompt.status)
   if set_apart then
     if redis.pcall('HEXISTS', quarantine_key, id) ~= 1 then
-      damage('not_in_quarantine', 'quarantine', function()
+      damage('not_in_quarantine', name_of(quarantine_key), function()
         redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = 'why it was set aside is not known', was = ''}))
       end)
     end
     return  -- where else it is listed is for those to say who mend it
   end
   if not prompt.defined then return end
-  list_in('by:platform:' .. prompt.platform)
-  if prompt.owner then list_in('by:owner:' .. prompt.owner) end
-  if prompt.agent then list_in('by:agent:' .. prompt.agent) end
+  list_in('platform', prompt.platform)
+  if prompt.owner then list_in('owner', prompt.owner) end
+  if prompt.agent then list_in('agent', prompt.agent) end
   if prompt.armed then
-    must_list('not_due', 'due:' .. prompt.platform, id, prompt.next_at, function()
+    must_list('not_due', due_key(prompt.platform), id, prompt.next_at, function()
       redis.call('SADD', platforms_key, prompt.platform)
       redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
       announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
     end)
   end
   if prompt.status == 'paused' and redis.pcall('SISMEMBER', platforms_key, prompt.platform) ~= 1 then
-    damage('platform_unseen', 'platforms', function() redis.call('SADD', platforms_key, prompt.platform) end)
+    damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, prompt.platform) end)
   end
   if prompt.key and not has_ended(prompt.status) then judge_key_of(id, prompt) end
 end
 
--- A fire as far as its indexes follow from it; nil where there is none. `place` is the index its status names.
+-- A fire as far as its indexes follow from it; nil where there is none. `index` is the key that its status names.
 local function fire_at(id)
   local stored = redis.pcall('HMGET', fire_key(id), 'status', 'platform', 'runner', 'priority', 'due', 'retry_at', 'nominal')
   if stored.err then return {is_no_hash = true} end
   if not stored[1] and redis.call('EXISTS', fire_key(id)) == 0 then return nil end
   local fire = {status = stored[1], platform = stored[2], runner = stored[3], priority = stored[4] or '50', due = stored[5],
     retry_at = stored[6], nominal = stored[7], ended = ends[stored[1]]}
-  fire.place = places_of_fires[fire.status]
+  fire.index = indexes_of_fires[fire.status]
   if fire.status == 'queued' and fire.platform and fire.runner then
-    fire.place = 'ready:' .. queue_name(fire.platform, fire.runner)
+    fire.index = ready_key(queue_name(fire.platform, fire.runner))
   end
-  fire.readable = tonumber(fire.nominal or '') and (fire.ended or (fire.place and tonumber(fire.due or '') and tonumber(fire.priority)))
+  fire.readable = tonumber(fire.nominal or '') and (fire.ended or (fire.index and tonumber(fire.due or '') and tonumber(fire.priority)))
   return fire
 end
 
@@ -168,7 +178,7 @@ local function put_back(id, fire)
 end
 
 local function delete_fire(id, fire)
-  if fire.place then redis.pcall('ZREM', P .. fire.place, id) end
+  if fire.index then redis.pcall('ZREM', fire.index, id) end
   redis.pcall('SREM', live_key(prompt_of(id)), id)
   redis.pcall('ZREM', history_key(prompt_of(id)), id)
   redis.call('DEL', fire_key(id))
@@ -179,27 +189,27 @@ local function judge_fire(id)
   if not fire then return end
   local prompt = prompt_of(id)
   if fire.is_no_hash then
-    damage('unreadable_fire', 'fire:' .. id, function() delete_fire(id, fire) end)
+    damage('unreadable_fire', name_of(fire_key(id)), function() delete_fire(id, fire) end)
     return
   elseif redis.call('EXISTS', prompt_key(prompt)) == 0 then
     -- What runs ends first: `cancel` deletes a record that is none beside it.
-    if fire.status ~= 'running' or not score_in('leases', id) then
-      damage('orphan', 'fire:' .. id, function() delete_fire(id, fire) end)
+    if fire.status ~= 'running' or not score_in(leases_key, id) then
+      damage('orphan', name_of(fire_key(id)), function() delete_fire(id, fire) end)
     end
     return
   elseif not fire.readable then
-    damage('unreadable_fire', 'fire:' .. id)
+    damage('unreadable_fire', name_of(fire_key(id)))
     return
   end
-  must_list('fire_in_no_history', 'history:' .. prompt, id, fire.nominal, function()
+  must_list('fire_in_no_history', history_key(prompt), id, fire.nominal, function()
     redis.call('ZADD', history_key(prompt), fire.nominal, id)
   end)
   if fire.ended then return end
-  if not score_in(fire.place, id) then
-    damage('fire_in_no_index', fire.place, function() put_back(id, fire) end, fire.status)
+  if not score_in(fire.index, id) then
+    damage('fire_in_no_index', name_of(fire.index), function() put_back(id, fire) end, fire.status)
   end
   if redis.pcall('SISMEMBER', live_key(prompt), id) ~= 1 then
-    damage('fire_not_live', 'live:' .. prompt, function() redis.call('SADD', live_key(prompt), id) end)
+    damage('fire_not_live', name_of(live_key(prompt)), function() redis.call('SADD', live_key(prompt), id) end)
   end
 end
 
@@ -238,11 +248,11 @@ local function judge_entry_of_fire(name, kind, rest, id, remove)
   if not fire or stranger then
     local gone = {history = 'history_without_fire', live = 'live_without_fire'}
     damage(gone[kind] or 'index_without_fire', name, remove)
-  elseif fire.is_no_hash or kind == 'history' or not (fire.ended or fire.place) then
+  elseif fire.is_no_hash or kind == 'history' or not (fire.ended or fire.index) then
     return
   elseif kind == 'live' then
     if fire.ended then damage('ended_fire_live', name, remove, fire.status) end
-  elseif fire.place ~= name then
+  elseif fire.index ~= scanned_key(name) then
     damage('fire_in_wrong_index', name, remove, fire.status)
   end
 end
@@ -254,8 +264,8 @@ end
 
 local function judge_entry(name, member)
   local kind, rest = split(name)
-  local function remove() redis.call(removals[kinds_of_keys[kind] or named_keys[kind]], P .. name, member) end
-  if redis.call('EXISTS', P .. name) == 0 then return end
+  local function remove() redis.call(removals[kinds_of_keys[kind] or named_keys[kind]], scanned_key(name), member) end
+  if redis.call('EXISTS', scanned_key(name)) == 0 then return end
   if kind == 'by' or kind == 'due' or kind == 'quarantine' then
     judge_entry_of_prompt(name, kind, rest, member, remove)
   else
@@ -266,8 +276,8 @@ end
 -- Whether its entries, if it has some, can be looked at.
 local function judge_key(name)
   local kind, rest = split(name)
-  local is, should = redis.call('TYPE', P .. name).ok, rest and kinds_of_keys[kind] or not rest and named_keys[kind]
-  local function delete() redis.call('DEL', P .. name) end
+  local is, should = redis.call('TYPE', scanned_key(name)).ok, rest and kinds_of_keys[kind] or not rest and named_keys[kind]
+  local function delete() redis.call('DEL', scanned_key(name)) end
   if is == 'none' then return false end
   if not should then
     damage('unknown_key', name)
@@ -276,7 +286,7 @@ local function judge_key(name)
     damage('wrong_type', name, name ~= 'meta' and delete or nil, is, should)
     return false
   elseif kind == 'key' then
-    local holder = redis.call('GET', P .. name)
+    local holder = redis.call('GET', scanned_key(name))
     if redis.call('EXISTS', prompt_key(holder)) == 0 then damage('key_of_nobody', name, delete, holder) end
   elseif kind == 'history' or kind == 'spans' or kind == 'version' then
     if redis.call('EXISTS', prompt_key(rest)) == 0 then
@@ -284,9 +294,9 @@ local function judge_key(name)
       return false
     end
   elseif kind == 'due' and redis.pcall('SISMEMBER', platforms_key, rest) ~= 1 then
-    damage('platform_unseen', 'platforms', function() redis.call('SADD', platforms_key, rest) end)
+    damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, rest) end)
   elseif kind == 'ready' and redis.pcall('SISMEMBER', queues_key, rest) ~= 1 then
-    damage('queue_unseen', 'queues', function() redis.call('SADD', queues_key, rest) end)
+    damage('queue_unseen', name_of(queues_key), function() redis.call('SADD', queues_key, rest) end)
   end
   return walked[kind] or false
 end
@@ -297,7 +307,7 @@ local judged = 0
 local function judge_entries(name, cursor)
   local kind = split(name)
   local walk = walks[kinds_of_keys[kind] or named_keys[kind]]
-  local page = redis.call(walk[1], P .. name, cursor, 'COUNT', AT_ONCE / 2)
+  local page = redis.call(walk[1], scanned_key(name), cursor, 'COUNT', AT_ONCE / 2)
   for i = 1, #page[2], walk[2] do
     subject = {'entry', name, page[2][i]}
     judge_entry(name, page[2][i])
