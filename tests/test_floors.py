@@ -41,7 +41,8 @@ FLOORS = {
 }
 
 RECORDS = {"runners", "fire", "prompt", "views", "errors"}
-REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", "scheduler/scheduler.py", "scheduler/sync.py", "hosting.py"}
+SCHEDULERS = {"scheduler/scheduler.py", "scheduler/sync.py"}
+REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", *SCHEDULERS, "hosting.py"}
 """They take the caller's client and hand it to the store."""
 TIMELESS = ["engine", "scheduler", "hosting.py", "claims.py", "upcoming.py", "schedule"]
 """Here time and chance come from the injected clock, or as arguments."""

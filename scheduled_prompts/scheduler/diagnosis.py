@@ -6,17 +6,17 @@ A `problem` means that prompts are, or may be, lost or late; a `warning` that th
 from __future__ import annotations
 
 import socket
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from scheduled_prompts import ids
-from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.condition import ServerCondition
-from scheduled_prompts.store.records import DaemonInfo
+from scheduled_prompts.store.inspection import Inconsistency
+from scheduled_prompts.store.records import DaemonInfo, Unreadable
 from scheduled_prompts.version import VERSION
 
 OVERDUE_AFTER_MS = 5_000
@@ -25,6 +25,8 @@ CLOCK_TOLERANCE_MS = 1_000
 NEARLY_FULL = 0.9
 SHOWN = 10
 PAGE = 500
+ROUNDS = 3
+"""How often is repaired at most: what a key of the wrong type hid shows when it is gone."""
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, of how many."""
@@ -64,12 +66,14 @@ async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progre
     found.append(daemons(alive, armed, here=here, needed=quick))
     found.append(await _overdue(store))
     found.append(await _leases(store))
-    found.append(await _quarantine(store))
-    if not quick:
-        if alive:
-            found.append(await _unserved(store, alive, armed, progress))
-        found += await _indexes(store, repair=repair, progress=progress)
-    return found
+    if quick:
+        return [*found, await _quarantine(store)]
+    read = await _read_all(store, _part(progress, 0))
+    disagreements = await _indexes(store, repair=repair, progress=_part(progress, 1))
+    found += [await _records(store, read.unreadable, repair=repair), await _quarantine(store)]
+    if alive:
+        found.append(unserved(read.waiting, alive))
+    return [*found, *disagreements]
 
 
 def persistence(condition: ServerCondition, *, remembers: bool) -> Finding:
@@ -91,6 +95,9 @@ def persistence(condition: ServerCondition, *, remembers: bool) -> Finding:
             return Finding(name, Level.OK, "every write is on disk before it is answered")
         lost = "up to a second" if condition.appendfsync == "everysec" else "what the system had not written yet"
         return Finding(name, Level.OK, f"writes go to an append-only file; a power cut may lose {lost}")
+    if condition.save is None:
+        said = "nothing goes to an append-only file, and this server does not tell whether it makes snapshots"
+        return Finding(name, Level.WARNING, said, "have whoever runs it turn on its append-only file (AOF)")
     if condition.save:
         return Finding(
             name,
@@ -119,8 +126,12 @@ def memory(condition: ServerCondition) -> Finding:
             f"at {_size(limit)} this server throws keys away ({condition.eviction}), prompts among them",
             "CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE",
         )
+    more = "CONFIG SET maxmemory to more, or `cleanup --days` with fewer"
+    if used is not None and used >= limit:
+        return Finding(name, Level.PROBLEM, f"all of {_size(limit)} used: nothing can be written", more)
     if used is not None and used > NEARLY_FULL * limit:
-        return Finding(name, Level.WARNING, f"{_size(used)} of {_size(limit)} used: soon nothing more can be added")
+        said = f"{_size(used)} of {_size(limit)} used: soon nothing more can be added"
+        return Finding(name, Level.WARNING, said, more)
     return Finding(name, Level.OK, f"{_size(used or 0)} of {_size(limit)} used, and nothing is thrown away")
 
 
@@ -192,62 +203,134 @@ async def _quarantine(store: Store) -> Finding:
     found = await store.quarantined()
     if not found:
         return Finding("quarantine", Level.OK, "no record was set aside")
-    details = tuple(f"{ids.short(one.id)}: {one.error}" for one in found[:SHOWN])
-    more = (f"… and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
+    name = ids.short(found[0].id)
     return Finding(
         "quarantine",
         Level.PROBLEM,
         f"{_many(len(found), 'record')} cannot be read or computed, and will not fire",
-        "`edit` repairs one (--text, --when, --force), `cancel` removes it",
-        details + more,
+        f"scheduled-prompts edit {name} --force --text … --when … repairs it, cancel {name} ends it",
+        _some([f"{ids.short(one.id)}: {one.error}" for one in found]),
     )
 
 
-async def _unserved(store: Store, alive: Sequence[DaemonInfo], armed: int, progress: Progress | None) -> Finding:
-    unserved: Counter[tuple[str, str]] = Counter()
+class Waiting(NamedTuple):
+    """Prompts of one platform and runner that wait for their time."""
+
+    count: int
+    first: str
+    """The id of one of them."""
+
+
+class _Read(NamedTuple):
+    waiting: dict[tuple[str, str], Waiting]
+    """By platform and runner."""
+    unreadable: list[Unreadable]
+
+
+async def _read_all(store: Store, progress: Progress | None) -> _Read:
+    """What is to fire, or to be resumed."""
+    read = _Read({}, [])
+    wanted = [status for status in PromptStatus if status.is_armed or status is PromptStatus.PAUSED]
+    total = sum([await store.count("status", status) for status in wanted])
     seen = 0
-    for status in PromptStatus:
+    for status in wanted:
         offset = 0
-        while status.is_armed and (rows := await store.oldest_ids(status, offset, PAGE)):
+        while rows := await store.oldest_ids(status, offset, PAGE):
             for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
-                if isinstance(prompt, ScheduledPrompt):
+                if isinstance(prompt, Unreadable):
+                    read.unreadable.append(prompt)
+                elif prompt is not None and prompt.status.is_armed:
                     pair = (prompt.platform, prompt.runner)
-                    if not any(daemon.serves.includes(*pair) for daemon in alive):
-                        unserved[pair] += 1
+                    before = read.waiting.get(pair, Waiting(0, prompt.id))
+                    read.waiting[pair] = before._replace(count=before.count + 1)
             offset += len(rows)
             seen += len(rows)
             if progress is not None:
-                progress(min(seen, armed), armed)
-    if not unserved:
+                progress(min(seen, total), total)
+    return read
+
+
+def unserved(waiting: Mapping[tuple[str, str], Waiting], alive: Sequence[DaemonInfo]) -> Finding:
+    """Is there a daemon for everything that waits? By platform and runner."""
+    left = [
+        (pair, prompts)
+        for pair, prompts in waiting.items()
+        if not any(daemon.serves.includes(*pair) for daemon in alive)
+    ]
+    if not left:
         return Finding("served", Level.OK, "every prompt has a daemon that serves it")
     return Finding(
         "served",
         Level.PROBLEM,
-        f"no live daemon serves {_many(sum(unserved.values()), 'prompt')}",
+        f"no live daemon serves {_many(sum(prompts.count for _, prompts in left), 'prompt')}",
         "put [runners.<name>] into a daemon's configuration, or start one for the platform",
-        tuple(f"{count:,} × runner {runner} on platform {platform}" for (platform, runner), count in unserved.items()),
+        _some(
+            [
+                f"{prompts.count:,} × runner {runner} on platform {platform}, such as {ids.short(prompts.first)}"
+                for (platform, runner), prompts in sorted(left, key=lambda one: (-one[1].count, one[0]))
+            ]
+        ),
     )
 
 
+async def _records(store: Store, unreadable: Sequence[Unreadable], *, repair: bool) -> Finding:
+    name = "records"
+    broken = [record for record in unreadable if not record.newer]
+    details = _some([f"{ids.short(record.id)}: {record.error}" for record in broken])
+    if broken and not repair:
+        said = f"{_many(len(broken), 'record')} cannot be read, and will be set aside when due"
+        return Finding(name, Level.PROBLEM, said, "doctor --repair sets them aside now; then edit or cancel", details)
+    for record in broken:
+        await store.quarantine(record, record.error)
+    if broken:
+        return Finding(name, Level.NOTE, f"{_many(len(broken), 'record')} set aside", None, details)
+    if unreadable:
+        said = f"{_many(len(unreadable), 'prompt')} of a newer release, which a newer daemon fires"
+        return Finding(name, Level.NOTE, said, None, _some([ids.short(record.id) for record in unreadable]))
+    return Finding(name, Level.OK, "everything that is to fire can be read")
+
+
 async def _indexes(store: Store, *, repair: bool, progress: Progress | None) -> list[Finding]:
-    found = await store.inspect(progress)
-    if not found:
-        return [Finding("indexes", Level.OK, "every index agrees with the records")]
-    mended = [await store.repair(one) for one in found] if repair else []
-    shown = tuple(one.message for one in found[:SHOWN])
-    more = (f"… and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
-    if repair and all(mended):
-        return [Finding("indexes", Level.NOTE, f"{_many(len(found), 'disagreement')} repaired", None, shown + more)]
-    left = len(found) - sum(mended)
-    return [
-        Finding(
-            "indexes",
-            Level.PROBLEM,
-            f"{_many(left, 'disagreement')} between indexes and records",
-            "doctor --repair mends what follows from the records",
-            shown + more,
-        )
-    ]
+    left, mended = await store.inspect(progress), list[Inconsistency]()
+    for _ in range(ROUNDS if repair else 0):
+        sound = [one for one in left if await store.repair(one)]
+        if not sound:
+            break
+        mended += sound
+        left = await store.inspect()
+    unknown = [one for one in left if one.kind == "unknown_key"]
+    wrong = [one for one in left if one.kind != "unknown_key"]
+    found = [_disagreements(wrong, mended, repaired=repair)]
+    if unknown:
+        said = f"{_many(len(unknown), 'key')} that this release does not know, and leaves alone"
+        found.append(Finding("keys", Level.NOTE, said, None, _some([one.what for one in unknown])))
+    return found
+
+
+def _disagreements(left: Sequence[Inconsistency], mended: Sequence[Inconsistency], *, repaired: bool) -> Finding:
+    name = "indexes"
+    if left:
+        hint = "doctor --repair mends what follows from the records"
+        if repaired:
+            hint = "what is left does not follow from the records: docs/operating.md"
+        said = f"{_many(len(left), 'disagreement')} between indexes and records"
+        return Finding(name, Level.PROBLEM, said, hint, _some([one.message for one in left]))
+    if mended:
+        said = f"{_many(len(mended), 'disagreement')} repaired"
+        return Finding(name, Level.NOTE, said, None, _some([one.message for one in mended]))
+    return Finding(name, Level.OK, "every index agrees with the records")
+
+
+def _some(lines: Sequence[str]) -> tuple[str, ...]:
+    more = (f"… and {len(lines) - SHOWN:,} more",) if len(lines) > SHOWN else ()
+    return (*lines[:SHOWN], *more)
+
+
+def _part(progress: Progress | None, which: int) -> Progress | None:
+    """Of what is done in two passes, the progress of one."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(which * total + done, 2 * total)
 
 
 def _many(number: int, thing: str) -> str:
