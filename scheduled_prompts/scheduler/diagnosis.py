@@ -216,7 +216,7 @@ async def _quarantine(store: Store) -> Finding:
 class Waiting(NamedTuple):
     """Prompts of one platform and runner that wait for their time."""
 
-    count: int
+    number: int
     first: str
     """The id of one of them."""
 
@@ -242,7 +242,7 @@ async def _read_all(store: Store, progress: Progress | None) -> _Read:
                 elif prompt is not None and prompt.status.is_armed:
                     pair = (prompt.platform, prompt.runner)
                     before = read.waiting.get(pair, Waiting(0, prompt.id))
-                    read.waiting[pair] = before._replace(count=before.count + 1)
+                    read.waiting[pair] = before._replace(number=before.number + 1)
             offset += len(rows)
             seen += len(rows)
             if progress is not None:
@@ -262,12 +262,12 @@ def unserved(waiting: Mapping[tuple[str, str], Waiting], alive: Sequence[DaemonI
     return Finding(
         "served",
         Level.PROBLEM,
-        f"no live daemon serves {_many(sum(prompts.count for _, prompts in left), 'prompt')}",
+        f"no live daemon serves {_many(sum(prompts.number for _, prompts in left), 'prompt')}",
         "put [runners.<name>] into a daemon's configuration, or start one for the platform",
         _some(
             [
-                f"{prompts.count:,} × runner {runner} on platform {platform}, such as {ids.short(prompts.first)}"
-                for (platform, runner), prompts in sorted(left, key=lambda one: (-one[1].count, one[0]))
+                f"{prompts.number:,} × runner {runner} on platform {platform}, such as {ids.short(prompts.first)}"
+                for (platform, runner), prompts in sorted(left, key=lambda one: (-one[1].number, one[0]))
             ]
         ),
     )
