@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from scheduled_prompts.cli.layout import count
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines
 from scheduled_prompts.cli.progress import progress
@@ -52,7 +53,8 @@ async def cleanup(choices: Choices, *, days: float | None) -> None:
             {"prompts": purged.prompts, "fires": purged.fires, "days_kept": kept, "undated": list(purged.undated)}
         )
         return
-    lines = [f"deleted {purged.prompts:,} prompts and {purged.fires:,} fires that ended more than {kept:g} days ago"]
+    deleted = f"{count(purged.prompts, 'prompt')} and {count(purged.fires, 'fire')}"
+    lines = [f"deleted {deleted} that ended more than {kept:g} {'day' if kept == 1 else 'days'} ago"]
     if purged.undated:
         lines.append(f"kept {len(purged.undated):,} of which nobody knows when they ended")
     write_lines("\n".join(lines))

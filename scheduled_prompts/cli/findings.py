@@ -34,9 +34,9 @@ def findings_screen(found: Sequence[Finding]) -> str:
             Text().append(f"{mark:<{MARGIN}}", style).append(f"{finding.check:<{CHECK}}", "bold").append(first)
         )
         lines += [_beside(line) for line in rest]
-        lines += [_beside(line, "dim") for detail in finding.details for line in _wrapped(detail)]
+        lines += [_beside(line, "dim") for detail in finding.details for line in _wrapped(detail, hanging="  ")]
         if finding.hint and finding.level is not Level.OK:
-            lines += [_beside(line, "cyan") for line in _wrapped(f"→ {finding.hint}")]
+            lines += [_beside(line, "cyan") for line in _wrapped(f"→ {finding.hint}", hanging="  ")]
     return painted([*lines, Text(), _summary(found)])
 
 
@@ -54,7 +54,7 @@ def _beside(line: str, style: str = "") -> Text:
     return Text(" " * (MARGIN + CHECK)).append(line, style)
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrapped(text: str, *, hanging: str = "") -> list[str]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else IN_A_PIPE
     room = max(width - MARGIN - CHECK, NARROWEST)
-    return textwrap.wrap(visible(text, lines=False), room) or [""]
+    return textwrap.wrap(visible(text, lines=False), room, subsequent_indent=hanging) or [""]

@@ -25,6 +25,7 @@ CLOCK_TOLERANCE_MS = 1_000
 NEARLY_FULL = 0.9
 SHOWN = 10
 PAGE = 500
+LENGTHS = (("days", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 ROUNDS = 3
 """How often is repaired at most: what a key of the wrong type hid shows when it is gone."""
 
@@ -179,7 +180,7 @@ async def _overdue(store: Store) -> Finding:
     return Finding(
         "due",
         Level.PROBLEM,
-        f"{_many(counted.due, 'prompt')} overdue, the oldest, {ids.short(prompt)}, by {(now - due) / 1000:,.0f} s",
+        f"{_many(counted.due, 'prompt')} overdue, {ids.short(prompt)} by {_length(now - due)}",
         "does a daemon run that serves them, and has it free slots? `stats` shows it",
     )
 
@@ -189,11 +190,11 @@ async def _leases(store: Store) -> Finding:
     now = store.clock.now()
     waiting = f"{_many(look.ready, 'fire')} ready"
     if look.first_lease is not None and look.first_lease < now - LEASE_FORGOTTEN_AFTER_MS:
-        lost = (now - look.first_lease) / 1000
+        lost = _length(now - look.first_lease)
         return Finding(
             "fires",
             Level.PROBLEM,
-            f"a fire whose daemon was lost {lost:,.0f} s ago was not taken over; {waiting}",
+            f"a fire whose daemon was lost {lost} ago was not taken over; {waiting}",
             "a daemon takes it over once it has run for one lease: does one?",
         )
     return Finding("fires", Level.OK, f"{waiting}, none lost")
@@ -335,6 +336,12 @@ def _part(progress: Progress | None, which: int) -> Progress | None:
 
 def _many(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _length(ms: int) -> str:
+    """How long, roughly: 90 s, 5 min, 30 h, 4 days."""
+    unit = next((unit for unit in LENGTHS if ms >= 2 * unit[1]), LENGTHS[-1])
+    return f"{ms // unit[1]:,} {unit[0]}"
 
 
 def _size(size: int) -> str:

@@ -85,7 +85,9 @@ def test_what_has_ended_is_deleted_now(server_cli: CommandLine) -> None:
     prompt = server_cli.json("add", "x", "--when", "in 1h")["prompt"]["id"]
     server_cli.json("cancel", prompt)
     assert server_cli.json("cleanup", "--days", "1")["prompts"] == 0
-    assert server_cli("cleanup", "--days", "0").out.startswith("deleted 1 prompts and 0 fires")
+    assert server_cli("cleanup", "--days", "0").out.startswith(
+        "deleted 1 prompt and 0 fires that ended more than 0 days ago"
+    )
     assert server_cli("show", prompt).code == 3
 
 
