@@ -38,6 +38,7 @@ _MEANINGS = {
     "key_lost": "prompt {name} does not hold its key: {place} does not name it",
     "key_of_two": "prompts {name} and {is} both live with one key ({place}); one is to be cancelled",
     "key_of_nobody": "{name} names prompt {is}, which is gone",
+    "key_of_stranger": "{name} names prompt {is}, which has another key, or none",
     "unreadable_fire": "fire {name} cannot be read",
     "fire_in_no_index": "fire {name} is {is}, and is missing in {place}",
     "fire_in_wrong_index": "fire {member} is listed in {name}, and is {is}",

@@ -224,6 +224,16 @@ DAMAGES: dict[str, tuple[Callable[[Household], Any], set[str], str]] = {
     "a live prompt was set aside": (hset("quarantine", "<active>", "{}"), {"wrongly_in_quarantine"}, "<active>"),
     "why it was set aside is lost": (hdel("quarantine", "<quarantined>"), {"not_in_quarantine"}, "<quarantined>"),
     "a key names nobody": (write("key::gone", NOBODY), {"key_of_nobody"}, "key::gone"),
+    "a key names a living prompt that has another": (
+        write("key:ann:gone", "<active>"),
+        {"key_of_stranger"},
+        "key:ann:gone",
+    ),
+    "a key names a living prompt that has none": (
+        write("key::gone", "<scheduled>"),
+        {"key_of_stranger"},
+        "key::gone",
+    ),
     "a key is lost": (delete("key:ann:daily"), {"key_lost"}, "<active>"),
     "a key names one that has ended": (write("key:ann:weekly", "<cancelled>"), {"key_lost"}, "<paused>"),
     "a ready fire is in no queue": (zrem("ready:chat/log", "@queued"), {"fire_in_no_index"}, "@queued"),

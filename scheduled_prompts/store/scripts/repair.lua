@@ -287,7 +287,13 @@ local function judge_key(name)
     return false
   elseif kind == 'key' then
     local holder = redis.call('GET', scanned_key(name))
-    if redis.call('EXISTS', prompt_key(holder)) == 0 then damage('key_of_nobody', name, delete, holder) end
+    local prompt = prompt_at(holder)
+    if not prompt then
+      damage('key_of_nobody', name, delete, holder)
+    elseif prompt.readable and prompt.defined and not has_ended(prompt.status)
+      and rest ~= (prompt.owner or '') .. ':' .. (prompt.key or '') then
+      damage('key_of_stranger', name, delete, holder)  -- it would keep others from having it; one that has ended does not
+    end
   elseif kind == 'history' or kind == 'spans' or kind == 'version' then
     if redis.call('EXISTS', prompt_key(rest)) == 0 then
       damage('orphan', name, delete)
