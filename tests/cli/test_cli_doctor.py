@@ -51,6 +51,37 @@ def test_all_is_well_where_a_daemon_lives_and_everything_is_kept(start: Start, c
         assert cli("doctor", *store).out.splitlines()[-1] == "all is well"
 
 
+def test_a_server_that_only_makes_snapshots_is_a_warning_which_fails_where_that_is_asked_for(
+    start: Start,  # noqa: F811
+    cli: CommandLine,
+) -> None:
+    server = start("--save", "3600 1")
+    cli.store = f"unix://{server.socket}"
+    with cli.serving(log=lambda fire: None):
+        assert checks(cli, "--store", cli.store, code=0)["persistence"]["level"] == "warning"
+        assert checks(cli, "--store", cli.store, "--strict", code=1)["persistence"]["level"] == "warning"
+        assert cli("doctor", "--store", cli.store).out.splitlines()[-1] == "no problem, 1 warning"
+
+
+def test_of_a_server_that_refuses_to_tell_its_settings_nothing_is_claimed(start: Start, cli: CommandLine) -> None:  # noqa: F811
+    server = start("--rename-command", "CONFIG", "")
+    cli.store = f"unix://{server.socket}"
+    with cli.serving(log=lambda fire: None):
+        persistence = checks(cli, "--store", cli.store, code=0)["persistence"]
+    assert persistence["level"] == "warning"
+    assert "does not tell whether it makes snapshots" in persistence["message"]
+
+
+def test_data_of_a_newer_release_is_said_and_left_alone(start: Start, cli: CommandLine) -> None:  # noqa: F811
+    server = start()
+    with server.client() as client:
+        client.hset("{sp:0}:meta", mapping={"schema": 99, "shards": 1, "virtual": 0, "rules": "x"})
+        answer = cli("doctor", "--repair", "--store", f"unix://{server.socket}", "--json")
+        assert answer.code == 1
+        assert "newer release" in answer.document["error"]["message"]
+        assert client.keys() == ["{sp:0}:meta"]
+
+
 def test_a_private_server_keeps_everything(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "")
     found = checks(cli, "--store", f"embedded:{tmp_path / 'data'}", "--quick", code=1)
