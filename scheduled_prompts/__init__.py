@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         tick_scheduled_prompts,
     )
     from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+    from scheduled_prompts.runners.command import CommandRunner
     from scheduled_prompts.runners.contract import Permanent, Retry, Runner
+    from scheduled_prompts.runners.webhook import WebhookRunner
     from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
     from scheduled_prompts.scheduler import Scheduler
     from scheduled_prompts.settings import EngineSettings
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from scheduled_prompts.version import VERSION as __version__
 
 _HOMES = {
+    "CommandRunner": "runners.command",
     "Conflict": "errors",
     "Cron": "schedule",
     "Daemon": "engine.daemon",
@@ -67,6 +70,7 @@ _HOMES = {
     "StoreUnusable": "errors",
     "UnknownTimezone": "errors",
     "VersionConflict": "errors",
+    "WebhookRunner": "runners.webhook",
     "cleanup_expired_prompts": "hosting",
     "hydrate_scheduled_prompts": "hosting",
     "set_bot_runner": "hosting",

@@ -18,6 +18,9 @@ class ScheduledPromptsError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class InvalidInput(ScheduledPromptsError):
     """A value was refused before anything was written."""

@@ -72,16 +72,14 @@ def test_memory_is_judged_by_what_may_be_thrown_away_or_refused(condition: Serve
     assert memory(condition).level is level
 
 
-def test_no_daemon_is_a_problem_where_something_is_to_come_or_one_is_needed() -> None:
-    assert daemons([], 0, here=False, needed=False).level is Level.WARNING
-    assert daemons([], 1, here=False, needed=False).level is Level.PROBLEM
-    assert daemons([], 0, here=False, needed=True).level is Level.PROBLEM
+def test_no_daemon_is_a_problem() -> None:
+    assert daemons([], 0, here=False).level is Level.PROBLEM
 
 
 def test_a_daemon_of_another_release_is_a_warning_and_one_elsewhere_is_not_one_here() -> None:
-    assert daemons([daemon()], 1, here=False, needed=True).level is Level.OK
-    assert daemons([daemon(), daemon("0.0.1")], 1, here=False, needed=True).level is Level.WARNING
-    assert daemons([daemon()], 1, here=True, needed=True).level is Level.PROBLEM
+    assert daemons([daemon()], 1, here=False).level is Level.OK
+    assert daemons([daemon(), daemon("0.0.1")], 1, here=False).level is Level.WARNING
+    assert daemons([daemon()], 1, here=True).level is Level.PROBLEM
 
 
 async def test_a_healthy_house_has_no_problem_but_that_nothing_is_kept_here(lab: Lab) -> None:

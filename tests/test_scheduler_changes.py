@@ -143,8 +143,29 @@ async def test_a_stale_edit_is_refused_and_says_both_versions(lab: Lab) -> None:
         prompt = await new(scheduler)
         await scheduler.edit(prompt, version=1, text="first")
         error = await refusal(scheduler.edit(prompt, version=1, text="second"), VersionConflict)
-        assert error.message == f"prompt {prompt[-8:]} has version 2 by now, and this was made on version 1"
+        assert error.message == f"prompt {prompt[-8:]} has version 2, and this was made on version 1"
         assert (await scheduler.get(prompt)).text == "first"
+
+
+async def test_what_was_to_be_skipped_still_is_where_the_new_schedule_names_it_too(lab: Lab) -> None:
+    async with lab:
+        scheduler = await a_scheduler(lab)
+        prompt = (await scheduler.schedule("x", "every day at 9am")).prompt
+        both = [coming.nominal for coming in scheduler.upcoming(prompt, 2)]
+        for nominal in both:
+            await scheduler.skip(prompt.id, nominal)
+        edited = await scheduler.edit(prompt.id, force=True, when="every day at 9am and 5pm")
+        assert list(edited.prompt.skips) == both
+        assert not set(both) & {coming.nominal for coming in edited.upcoming}
+        assert (await scheduler.edit(prompt.id, force=True, when="every day at 10am")).prompt.skips == ()
+
+
+async def test_unskip_takes_next_for_what_is_to_be_skipped_next(lab: Lab) -> None:
+    async with lab:
+        scheduler = await a_scheduler(lab)
+        prompt = (await scheduler.schedule("x", "every day at 9am")).prompt
+        skipped = (await scheduler.skip(prompt.id, "next")).nominal
+        assert (await scheduler.unskip(prompt.id, "next")).nominal == skipped
 
 
 async def test_a_one_shot_is_edited_to_live_again_after_it_was_executed(lab: Lab) -> None:
@@ -439,7 +460,9 @@ async def test_a_fire_that_has_not_ended_is_not_run_once_more(lab: Lab) -> None:
         assert (error.message, error.hint) == (f"fire {fire.id} is running", "`fire cancel` stops it")
         assert (await at.scheduler.cancel_fire(prompt)).cancel_requested
         await at.sleep(1)
-        assert (await refusal(at.scheduler.cancel_fire(fire.id))).message == f"fire {fire.id} is cancelled already"
+        assert (
+            await refusal(at.scheduler.cancel_fire(fire.id))
+        ).message == f"fire {fire.id} has ended already: cancelled"
 
 
 # records that were set aside

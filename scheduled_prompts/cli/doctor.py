@@ -10,8 +10,8 @@ from scheduled_prompts.cli.layout import count
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines
 from scheduled_prompts.cli.progress import progress
-from scheduled_prompts.cli.session import chosen_settings, open_scheduler
-from scheduled_prompts.scheduler.diagnosis import Finding, Level
+from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
+from scheduled_prompts.scheduler.diagnosis import START_ONE, Finding, Level
 
 FAILING = 1
 
@@ -29,6 +29,8 @@ async def doctor(choices: Choices, *, quick: bool, here: bool, repair: bool, str
                 shown = percent
 
             found = await scheduler.doctor(quick=quick, here=here, repair=repair, progress=done)
+    serve = command_line(choices, "serve")
+    found = [finding._replace(hint=serve) if finding.hint == START_ONE else finding for finding in found]
     ill = {Level.PROBLEM, Level.WARNING} if strict else {Level.PROBLEM}
     is_well = not any(finding.level in ill for finding in found)
     if choices.as_json:

@@ -10,13 +10,14 @@ from typing import Any, Literal
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import Once, zone
+from scheduled_prompts.schedule import Once, next_after, zone
 from scheduled_prompts.scheduler.answers import Edited, Paused, Resumed, Skipped
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import EditItem, Refused, Unreadable
+from scheduled_prompts.store.transitions import skips_json
 from scheduled_prompts.upcoming import Occurrence, coming, next_occurrence, occurrences
 
 FIXED = ("owner", "key")
@@ -109,11 +110,15 @@ async def skip(
         _refuse_cancelled(prompt)
         if prompt.status is PromptStatus.QUARANTINED:
             raise Conflict(f"prompt {ids.short(prompt_id)} is quarantined", hint="`doctor` says why, `edit` repairs it")
+        if mode == "unskip" and occurrence == "next" and prompt.skips:
+            occurrence = prompt.skips[0]
         nominal = occurrence_named(prompt, occurrence)
         if mode == "skip" and nominal in prompt.skips:
             raise Conflict(f"{_local(prompt, nominal)} is to be skipped already")
         if mode == "unskip" and nominal not in prompt.skips:
-            raise Conflict(f"{_local(prompt, nominal)} was not to be skipped")
+            those = ", ".join(_local(prompt, skip) for skip in prompt.skips)
+            hint = f"to be skipped: {those}" if those else "none is to be skipped"
+            raise Conflict(f"{_local(prompt, nominal)} was not to be skipped", hint=hint)
         if mode == "skip" and _is_behind(prompt, nominal):
             raise Conflict(f"{_local(prompt, nominal)} is not to come: what is next is later")
         skips = {*prompt.skips, nominal} if mode == "skip" else {*prompt.skips} - {nominal}
@@ -203,8 +208,19 @@ def _item(
         "status": PromptStatus.SCHEDULED if isinstance(wanted.schedule, Once) else PromptStatus.ACTIVE,
         "next_nominal": "" if first is None else str(first.nominal),
         "next_at": "" if first is None else str(first.due),
+        "skips": "" if first is None or not isinstance(found, ScheduledPrompt) else _skips_left(found, wanted, first),
         "created_at": str(created),
     }
+
+
+def _skips_left(found: ScheduledPrompt, wanted: Definition, first: Occurrence) -> str:
+    """Those that the new schedule names too."""
+    return skips_json(
+        skip
+        for skip in found.skips
+        if skip >= first.nominal
+        and next_after(wanted.schedule, skip - 1, timezone=wanted.timezone, seed=found.id) == skip
+    )
 
 
 def _first(store: Store, found: ScheduledPrompt | Unreadable, wanted: Definition) -> Occurrence:
@@ -242,7 +258,7 @@ def _refuse_cancelled(prompt: ScheduledPrompt | Unreadable) -> None:
 
 def _stale(prompt_id: str, is_now: object, was: object) -> VersionConflict:
     return VersionConflict(
-        f"prompt {ids.short(prompt_id)} has version {is_now} by now, and this was made on version {was}",
+        f"prompt {ids.short(prompt_id)} has version {is_now}, and this was made on version {was}",
         hint="`show` tells what it is now",
     )
 

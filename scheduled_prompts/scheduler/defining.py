@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,7 +41,8 @@ def validated(fields: Mapping[str, Any]) -> Definition:
 def _problem(problem: Any) -> str:
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"a prompt has no {field!r}"
+        near = get_close_matches(field, Definition.model_fields, 1)
+        return f"a prompt has no {field!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     if problem["type"] == "string_pattern_mismatch":
         return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
     if problem["type"] == "string_too_short":

@@ -19,6 +19,7 @@ from scheduled_prompts.store.inspection import Inconsistency
 from scheduled_prompts.store.records import DaemonInfo, Unreadable
 from scheduled_prompts.version import VERSION
 
+START_ONE = "scheduled-prompts serve"
 OVERDUE_AFTER_MS = 5_000
 LEASE_FORGOTTEN_AFTER_MS = 120_000
 CLOCK_TOLERANCE_MS = 1_000
@@ -64,7 +65,7 @@ async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progre
     found.append(await _clock(store))
     alive = await serving.daemons(store)
     armed = sum([await store.count("status", status) for status in PromptStatus if status.is_armed])
-    found.append(daemons(alive, armed, here=here, needed=quick))
+    found.append(daemons(alive, armed, here=here))
     found.append(await _overdue(store))
     found.append(await _leases(store))
     if quick:
@@ -136,15 +137,14 @@ def memory(condition: ServerCondition) -> Finding:
     return Finding(name, Level.OK, f"{_size(used or 0)} of {_size(limit)} used, and nothing is thrown away")
 
 
-def daemons(alive: Sequence[DaemonInfo], armed: int, *, here: bool, needed: bool) -> Finding:
+def daemons(alive: Sequence[DaemonInfo], armed: int, *, here: bool) -> Finding:
     """Does anybody fire what is due, and is it the same release everywhere?"""
-    name, hint = "daemons", "scheduled-prompts serve"
+    name, hint = "daemons", START_ONE
     host = socket.gethostname()
     if here and not any(daemon.host == host for daemon in alive):
         return Finding(name, Level.PROBLEM, f"no daemon runs on {host}", hint)
     if not alive:
-        level = Level.PROBLEM if armed or needed else Level.WARNING
-        return Finding(name, level, f"no daemon runs: nothing fires ({_many(armed, 'prompt')} to come)", hint)
+        return Finding(name, Level.PROBLEM, f"no daemon runs: nothing fires ({_many(armed, 'prompt')} to come)", hint)
     details = tuple(
         f"{daemon.id}, {daemon.version}, {daemon.running} of {daemon.slots} slots, runners {', '.join(daemon.runners)}"
         for daemon in alive

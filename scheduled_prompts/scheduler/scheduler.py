@@ -262,7 +262,7 @@ class Scheduler:
         if isinstance(answer, Refused):
             if answer.status == "gone":
                 raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)
-            raise Conflict(f"fire {fire_id} is {answer.status} already")
+            raise Conflict(f"fire {fire_id} has ended already: {answer.status}")
         return await self.fire(fire_id)
 
     async def history(self, id_or_part: str, *, limit: int = 50, cursor: str | None = None) -> FirePage:

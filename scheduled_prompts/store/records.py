@@ -52,6 +52,7 @@ class EditItem(TypedDict):
     status: str
     next_nominal: str
     next_at: str
+    skips: str
     created_at: str
 
 

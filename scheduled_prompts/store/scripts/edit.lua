@@ -6,7 +6,8 @@
 -- KEYS: meta
 -- ARGV: op now edit
 -- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
--- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else ''. A `version` of '' is that of a record
+-- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else '', and skips:
+-- JSON of those that still name an occurrence, or ''. A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
 -- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
 if prior then return prior end
@@ -50,6 +51,7 @@ if rescheduled then
   redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at,
     'seq', raised(stored[8]))
   redis.call('HDEL', hash, 'skips', 'ended_at')
+  if (edit.skips or '') ~= '' then redis.call('HSET', hash, 'skips', edit.skips) end
   redis.call('HDEL', quarantine_key, id)
   list_under(id, after, created)
   if edit.key ~= '' then redis.call('SET', key_key(edit.owner, edit.key), id) end
