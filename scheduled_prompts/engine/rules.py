@@ -37,12 +37,20 @@ async def apply_new_rules(store: Store) -> int:
 
 
 async def _retime(store: Store, prompt: ScheduledPrompt) -> bool:
-    after = prompt.last_nominal if prompt.last_nominal is not None else prompt.created_at
     try:
-        following = next_occurrence(prompt, after)
+        following = next_occurrence(prompt, _counts_from(prompt))
     except Exception as error:  # one prompt that cannot be computed stops no other
         log.error("prompt_not_computable", prompt=prompt.id, error=f"{type(error).__name__}: {error}")
         return False
     if following is None or (following.nominal, following.due) == (prompt.next_nominal, prompt.next_at):
         return False
     return await store.retime(prompt, following.nominal, following.due)
+
+
+def _counts_from(prompt: ScheduledPrompt) -> int:
+    """What is next comes after this. What lay between the last claim and a resume, an edit or an import is over: it is
+    accounted for already. These set `updated_at`, and what is next was still to come then."""
+    after = prompt.created_at if prompt.last_nominal is None else prompt.last_nominal
+    if prompt.next_nominal is None or prompt.next_at is None or prompt.next_at <= prompt.updated_at:
+        return after
+    return max(after, min(prompt.updated_at, prompt.next_nominal - 1))

@@ -208,7 +208,7 @@ def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledP
             return None
         nominal = following.nominal
     skips = tuple(skipped for skipped in prompt.skips if skipped >= nominal)
-    moved = {"next_nominal": nominal, "next_at": due_at(prompt, nominal), "skips": skips}
+    moved = {"next_nominal": nominal, "next_at": due_at(prompt, nominal), "skips": skips, "updated_at": now}
     return prompt.model_copy(update=moved)
 
 

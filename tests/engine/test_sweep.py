@@ -6,6 +6,7 @@ import pytest
 
 from scheduled_prompts.engine.rules import apply_new_rules
 from scheduled_prompts.schedule import Once
+from scheduled_prompts.scheduler.exporting import entry_of
 from scheduled_prompts.store import Store
 from scheduled_prompts.testing import RecordingRunner
 from tests.conftest import Lab
@@ -214,6 +215,37 @@ async def test_new_rules_never_bring_back_what_was_claimed(lab: Lab) -> None:
         assert await apply_new_rules(at.store) == 0
         assert (await at.scheduler.get(prompt)).next_nominal == stored.next_nominal
         assert len(at.runner.fires) == 1
+
+
+async def test_new_rules_never_bring_back_what_a_pause_an_edit_or_an_import_put_behind(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        scheduler = await lab.scheduler(store)
+        paused, edited, moved = [(await scheduler.schedule("x", "every day at 9am")).prompt.id for _ in range(3)]
+        entry = entry_of(await scheduler.get(moved))
+        await scheduler.pause(paused)
+        await store.clock.sleep(5 * 86_400)
+        lab.inspector.delete(f"{lab.prefix}prompt:{moved}")
+        await scheduler.import_prompts({"schema": 1, "prompts": [entry]})
+        await scheduler.resume(paused)
+        await scheduler.edit(edited, force=True, when="every day at 8am")
+        before = [(await scheduler.get(prompt)).next_at for prompt in (paused, edited, moved)]
+        assert all(due is not None and due > store.clock.now() for due in before)
+        await _as_if_computed_with_other_rules(lab, store)
+        assert await apply_new_rules(store) == 0
+        assert [(await scheduler.get(prompt)).next_at for prompt in (paused, edited, moved)] == before
+
+
+async def test_new_rules_leave_what_is_overdue_to_be_fired(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        scheduler = await lab.scheduler(store)
+        prompt = (await scheduler.schedule("x", "every day at 9am")).prompt
+        await store.clock.sleep(2 * 86_400)
+        await scheduler.skip(prompt.id, store.clock.now() // 86_400_000 * 86_400_000 + 5 * 86_400_000 + 9 * 3_600_000)
+        await _as_if_computed_with_other_rules(lab, store)
+        assert await apply_new_rules(store) == 0
+        assert (await scheduler.get(prompt.id)).next_nominal == prompt.next_nominal
 
 
 async def test_new_rules_skip_what_cannot_be_read(lab: Lab) -> None:
