@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from scheduled_prompts.errors import NotFound, StoreUnreachable, VersionConflict
 from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.scheduler.exporting import entry_of
 from scheduled_prompts.scheduler.sync import SyncScheduler
 from tests.conftest import RealServer
 
@@ -80,6 +82,32 @@ def test_what_is_closed_says_so_and_may_be_closed_again(real_server: RealServer)
     scheduler.close()
     with pytest.raises(RuntimeError, match="closed"):
         scheduler.list()
+
+
+def test_closing_it_ends_what_other_threads_wait_for(real_server: RealServer) -> None:
+    scheduler = Scheduler.sync(real_server.url, namespace="sync-closed-meanwhile")
+    problems: list[str] = []
+
+    def follow() -> None:
+        with pytest.raises(RuntimeError) as problem:
+            next(iter(scheduler.events()))
+        problems.append(str(problem.value))
+
+    reader = threading.Thread(target=follow, daemon=True)
+    reader.start()
+    time.sleep(0.2)
+    scheduler.close()
+    reader.join(5)
+    assert problems == ["this scheduler was closed meanwhile"]
+
+
+def test_a_call_from_within_a_call_is_refused_as_it_would_wait_for_ever(scheduler: SyncScheduler) -> None:
+    def look_again(_: int) -> None:
+        scheduler.list()
+
+    entry = entry_of(scheduler.schedule("x", "every 1h").prompt)
+    with pytest.raises(RuntimeError, match="within"):
+        scheduler.import_prompts({"schema": 1, "prompts": [entry]}, progress=look_again)
 
 
 def test_every_call_of_the_scheduler_has_its_blocking_twin_with_its_description() -> None:

@@ -7,6 +7,7 @@ already (as in a notebook). The calls are those of `Scheduler`, with the same ar
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -57,32 +58,67 @@ class SyncScheduler:
     def __init__(self, where: str | Redis | Store = "embedded:", **arguments: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scheduled-prompts", daemon=True)
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        self._closing = threading.Lock()
+        """Held while a call is handed over, so that none comes behind the end of the loop."""
         self._thread.start()
         try:
             self.scheduler = self.carry_out(_opened(where, arguments))
         except BaseException:
+            self._closed = True
             self._end_thread()
             raise
 
     def carry_out(self, call: Coroutine[Any, Any, Answer]) -> Answer:
-        """Wait for what a coroutine answers, in the scheduler's loop. An interrupt cancels it."""
-        if not self._thread.is_alive():
+        """Wait for what a coroutine answers, in the scheduler's loop. An interrupt cancels it, and so does `close`."""
+        if threading.current_thread() is self._thread:
             call.close()
-            raise RuntimeError("this scheduler is closed")
-        answer = asyncio.run_coroutine_threadsafe(call, self._loop)
+            raise RuntimeError("this scheduler is called from within one of its own calls, which would wait for ever")
+        with self._closing:
+            if self._closed:
+                call.close()
+                raise RuntimeError("this scheduler is closed")
+            answer = asyncio.run_coroutine_threadsafe(self._known(call), self._loop)
         try:
             return answer.result()
+        except concurrent.futures.CancelledError:
+            if self._closed:
+                raise RuntimeError("this scheduler was closed meanwhile") from None
+            raise
         except BaseException:
             answer.cancel()
             raise
 
     def close(self) -> None:
-        """Close the connection, and end the thread. A second time does nothing."""
-        if self._thread.is_alive():
-            try:
-                self.carry_out(self.scheduler.close())
-            finally:
-                self._end_thread()
+        """Close the connection, and end the thread; calls that other threads wait for raise RuntimeError. A second time
+        does nothing."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            end = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        try:
+            end.result()
+        finally:
+            self._end_thread()
+
+    async def _known(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        try:
+            return await call
+        finally:
+            self._calls.discard(task)
+
+    async def _end(self) -> None:
+        calls = list(self._calls)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self.scheduler.close()
 
     def __enter__(self) -> Self:
         return self
