@@ -1,13 +1,13 @@
 """Telling the program that embeds a daemon of what it may want to act on: a fire that failed, a prompt that was paused.
 
 A hook is told after the fact, one call at a time, beside the daemon's own work: a slow or failing one delays other
-hooks and nothing else. What happens in another daemon's hands is told there; a pause is told by each that lives.
+hooks and nothing else; one that is not async runs in a thread of its own. What happens in another daemon's hands is
+told there; a pause is told by each that lives.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.runners.python import called
 from scheduled_prompts.scheduler import Scheduler
 
 FireHook = Callable[[Fire], Awaitable[object] | object]
@@ -45,7 +46,9 @@ class Hooks:
 
     async def run(self) -> None:
         """Tell of all that there is to tell, until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a hook may have kept a cancellation to itself
             tell = await self._to_tell.get()
             try:
                 await tell()
@@ -61,11 +64,7 @@ class Hooks:
         await self._to_tell.join()
 
     async def _tell_of_a_fire(self, hook: FireHook, fire_id: str) -> None:
-        answer = hook(await self._scheduler.fire(fire_id, with_prompt=True))
-        if inspect.isawaitable(answer):
-            await answer
+        await called(hook, await self._scheduler.fire(fire_id, with_prompt=True))
 
     async def _tell_of_a_prompt(self, hook: PromptHook, prompt_id: str) -> None:
-        answer = hook(await self._scheduler.get(prompt_id))
-        if inspect.isawaitable(answer):
-            await answer
+        await called(hook, await self._scheduler.get(prompt_id))

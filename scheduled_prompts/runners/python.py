@@ -29,6 +29,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.fire import Fire, Result
+from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.runners.contract import Runner
 
 TARGET_HINT = 'name a function as "package.module:function"'
@@ -44,22 +45,9 @@ class FunctionRunner:
         if not callable(function) or inspect.isclass(function):
             raise InvalidConfig(f"{function!r} is not a function that takes a fire")
         self.function = function
-        self._is_async = _is_async(function)
 
     async def run(self, fire: Fire) -> Result:
-        try:
-            answer = self.function(fire) if self._is_async else await _in_thread(self.function, fire)
-            if inspect.isawaitable(answer):
-                answer = await answer
-        except SystemExit as error:
-            # It would end the daemon's event loop. A runner may end its own fire only.
-            raise RuntimeError(f"the function called exit({error.code!r})") from error
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise RuntimeError("the function was cancelled by something it awaited") from error
-        return as_result(answer)
+        return as_result(await called(self.function, fire))
 
 
 class PythonRunner:
@@ -110,11 +98,26 @@ def as_result(answer: object) -> Result:
         ) from error
 
 
+async def called(function: Callable[[Any], Any], argument: Fire | ScheduledPrompt) -> Any:
+    """What somebody else's function answers, async or not. It can end nothing but itself."""
+    try:
+        answer = function(argument) if _is_async(function) else await _in_thread(function, argument)
+        return await answer if inspect.isawaitable(answer) else answer
+    except SystemExit as error:
+        # It would end the daemon's event loop. A runner may end its own fire only.
+        raise RuntimeError(f"the function called exit({error.code!r})") from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("the function was cancelled by something it awaited") from error
+
+
 def _is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-async def _in_thread(function: RunnerFunction, fire: Fire) -> object:
+async def _in_thread(function: Callable[[Any], Any], argument: Fire | ScheduledPrompt) -> object:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[object] = loop.create_future()
     context = contextvars.copy_context()
@@ -137,13 +140,13 @@ async def _in_thread(function: RunnerFunction, fire: Fire) -> object:
         answer: object = None
         failure: BaseException | None = None
         try:
-            answer = context.run(function, fire)
+            answer = context.run(function, argument)
         except BaseException as error:
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
             loop.call_soon_threadsafe(deliver, answer, failure)
 
-    threading.Thread(target=work, name=f"fire {fire.id}", daemon=True).start()
+    threading.Thread(target=work, name=f"fire {argument.id}", daemon=True).start()
     return await outcome
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from typing import Any
 
 import pytest
@@ -111,3 +114,46 @@ async def test_a_stop_waits_for_what_is_still_to_be_told(lab: Lab) -> None:
             await scheduler.schedule("x", "in 1s")
             await store.clock.sleep(1.5)
         assert told == ["x"]
+
+
+async def test_a_hook_that_was_cancelled_by_something_it_awaited_is_called_again(lab: Lab) -> None:
+    async with lab:
+        calls: list[str] = []
+
+        async def hook(fire: Fire) -> None:
+            calls.append(fire.text)
+            given_up = asyncio.ensure_future(asyncio.sleep(5))
+            given_up.cancel()
+            await given_up
+
+        store = await lab.store()
+        scheduler = await embedded(lab, store, on_fire_failed=hook)
+        await scheduler.schedule("one", "in 1s")
+        await scheduler.schedule("two", "in 2s")
+        await store.clock.sleep(5)
+        assert calls == ["one", "two"]
+
+
+async def test_a_hook_that_keeps_a_cancellation_to_itself_does_not_hold_up_the_stop(lab: Lab) -> None:
+    async with lab:
+
+        async def deaf(fire: Fire) -> None:
+            with contextlib.suppress(BaseException):
+                await store.clock.sleep(3600)
+
+        store = await lab.store()
+        scheduler = Scheduler(store, timezone="UTC")
+        async with asyncio.timeout(60), Daemon(store, runners={"log": failing}, on_fire_failed=deaf):
+            await scheduler.schedule("x", "in 1s")
+            await store.clock.sleep(2)
+
+
+async def test_a_hook_that_is_not_async_runs_beside_the_loop(lab: Lab) -> None:
+    async with lab:
+        threads: list[int] = []
+        store = await lab.store()
+        scheduler = await embedded(lab, store, on_fire_failed=lambda _: threads.append(threading.get_ident()))
+        await scheduler.schedule("x", "in 1s")
+        await store.clock.sleep(2)
+        assert threads
+        assert threading.get_ident() not in threads
