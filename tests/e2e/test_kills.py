@@ -102,7 +102,7 @@ async def test_two_daemons_one_killed_half_way_lose_none_of_two_thousand(househo
     first, _second = household.start_daemon(), household.start_daemon()
     prompts = 2_000
     async with Scheduler(household.store_at(household.socket)) as scheduler:
-        start = scheduler.clock.now() + 5_000
+        start = scheduler.clock.now() + 10_000
         for number in range(prompts):
             await scheduler.schedule("ping", Once(at=start + number * 15_000 // prompts), runner="quick")
         await scheduler.clock.sleep((start + 7_500 - scheduler.clock.now()) / 1000)
@@ -127,7 +127,7 @@ async def test_four_daemons_waste_less_than_one_claim_in_twenty(household: House
     daemons = [household.start_daemon() for _ in range(4)]
     prompts = 600
     async with Scheduler(household.store_at(household.socket)) as scheduler:
-        start = scheduler.clock.now() + 3_000
+        start = scheduler.clock.now() + 6_000
         for number in range(prompts):
             await scheduler.schedule("ping", Once(at=start + number * 5_000 // prompts), runner="quick")
     household.until(lambda: len(household.book()) == prompts)

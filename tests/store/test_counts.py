@@ -13,6 +13,7 @@ from tests.store.steps import (
     ending,
     manual_for,
     paused,
+    read,
     retrying,
     running,
     saved,
@@ -82,7 +83,7 @@ async def test_what_never_started_has_no_lateness(lab: Lab) -> None:
         prompt = await saved(store)
         await claimed(store, prompt)
         await paused(store, prompt)
-        await store.claim([manual_for(store, prompt)])
+        await store.claim([manual_for(store, await read(store, prompt))])
         await store.cancel(prompt.id)
         assert counted(lab) == {"skipped": 1, "cancelled": 1}
 

@@ -465,14 +465,14 @@ async def test_two_living_prompts_with_one_key_are_told_and_left_alone(lab: Lab)
         assert await home.store.inspect() == []
 
 
-async def test_nothing_is_found_while_a_daemon_fires_300_prompts(lab: Lab) -> None:
+async def test_nothing_is_found_while_a_daemon_fires_100_prompts(lab: Lab) -> None:
     async with lab:
         s = await scene(lab, RecordingRunner(), watch_period=0.25)
         now = s.store.clock.now()
-        for number in range(300):
+        for number in range(100):
             await saved(s.store, once=number % 2 == 0, next_at=now + 10 * number, owner=f"owner{number % 7}")
         looks = 0
-        while len(s.runner.fires) < 300:
+        while len(s.runner.fires) < 100:
             assert await s.store.inspect() == []
             looks += 1
             await s.sleep(0.05)
