@@ -276,6 +276,22 @@ async def test_a_pause_in_which_nothing_was_due_costs_nothing(lab: Lab) -> None:
         assert (resumed.passed, resumed.prompt.status) == (None, "scheduled")
 
 
+@pytest.mark.parametrize("when", ["every day at 9am", "at 2026-01-01 09:00"])
+async def test_a_resumption_keeps_what_has_begun_and_is_not_due_yet_by_its_jitter(lab: Lab, when: str) -> None:
+    async with lab:
+        scheduler = await a_scheduler(lab)
+        prompt = (await scheduler.schedule("x", when, jitter=4 * 3600)).prompt
+        assert prompt.next_nominal is not None
+        assert prompt.next_at is not None
+        await scheduler.clock.sleep(9 * 3600 + 60)
+        assert prompt.next_nominal < scheduler.clock.now() < prompt.next_at - 60_000
+        await scheduler.pause(prompt.id)
+        await scheduler.clock.sleep(10)
+        answer = await scheduler.resume(prompt.id)
+        assert answer.passed is None
+        assert answer.prompt.next_at == prompt.next_at
+
+
 async def test_a_one_shot_whose_time_passed_in_the_pause_has_nothing_to_resume(lab: Lab) -> None:
     async with lab:
         scheduler = await a_scheduler(lab)

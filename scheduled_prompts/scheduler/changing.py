@@ -10,7 +10,7 @@ from typing import Any, Literal
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import Once, next_after, zone
+from scheduled_prompts.schedule import Once, latest_between, next_after, zone
 from scheduled_prompts.scheduler.answers import Edited, Paused, Resumed, Skipped
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.scheduler.finding import no_such_prompt
@@ -18,7 +18,7 @@ from scheduled_prompts.scheduler.moments import occurrence_named
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import EditItem, Refused, Unreadable
 from scheduled_prompts.store.transitions import skips_json
-from scheduled_prompts.upcoming import Occurrence, coming, next_occurrence, occurrences
+from scheduled_prompts.upcoming import Occurrence, coming, due_at, next_occurrence, occurrences
 
 FIXED = ("owner", "key")
 """What a prompt is found by: to have another, schedule another."""
@@ -87,7 +87,7 @@ async def resume(store: Store, prompt_id: str) -> Resumed:
             raise Conflict(f"prompt {ids.short(prompt_id)} is {prompt.status}: only a paused one can be resumed")
         now = store.clock.now()
         start = now if prompt.next_nominal is None else prompt.next_nominal
-        following = next_occurrence(prompt, max(now, start - 1))
+        following = _first_to_come(prompt, start, now)
         if following is None:
             raise Conflict(
                 f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it was paused",
@@ -232,6 +232,15 @@ def _first(store: Store, found: ScheduledPrompt | Unreadable, wanted: Definition
     if not first:
         raise InvalidSchedule("this schedule names no instant in the future", hint="give another time")
     return first[0]
+
+
+def _first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
+    """The first occurrence from `start` on that is not due yet. Of those that have begun only the latest may have a
+    jitter that has not run out."""
+    latest = latest_between(prompt.schedule, start - 1, now, timezone=prompt.timezone, seed=prompt.id)
+    if latest is not None and (due := due_at(prompt, latest)) > now:
+        return Occurrence(latest, due)
+    return next_occurrence(prompt, max(now, start - 1))
 
 
 def _refuse_fixed(changes: Mapping[str, Any]) -> None:
