@@ -65,6 +65,8 @@ def test_a_store_in_memory_is_said_to_forget() -> None:
         (HEALTHY._replace(maxmemory=2**20 + 1), Level.WARNING),
         (HEALTHY._replace(maxmemory=2**20), Level.PROBLEM),
         (HEALTHY._replace(maxmemory=2**30, eviction="allkeys-lru"), Level.PROBLEM),
+        (HEALTHY._replace(maxmemory=2**30, eviction="volatile-lru"), Level.WARNING),
+        (HEALTHY._replace(maxmemory=2**20, used_memory=2**20, eviction="volatile-lru"), Level.PROBLEM),
         (HEALTHY._replace(maxmemory=0, eviction="allkeys-lru"), Level.OK),
     ],
 )

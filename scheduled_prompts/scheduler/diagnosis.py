@@ -121,7 +121,8 @@ def memory(condition: ServerCondition) -> Finding:
     if not limit:
         said = "" if used is None else f"{_size(used)} used, "
         return Finding(name, Level.OK, f"{said}without a limit")
-    if condition.eviction not in (None, "noeviction"):
+    volatile = (condition.eviction or "").startswith("volatile-")
+    if condition.eviction not in (None, "noeviction") and not volatile:
         return Finding(
             name,
             Level.PROBLEM,
@@ -131,6 +132,14 @@ def memory(condition: ServerCondition) -> Finding:
     more = "CONFIG SET maxmemory to more, or `cleanup --days` with fewer"
     if used is not None and used >= limit:
         return Finding(name, Level.PROBLEM, f"all of {_size(limit)} used: nothing can be written", more)
+    if volatile:
+        return Finding(
+            name,
+            Level.WARNING,
+            f"at {_size(limit)} this server throws away what is to expire ({condition.eviction}): no prompt, but what "
+            "keeps a command that is sent again from being carried out twice",
+            "CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE",
+        )
     if used is not None and used > NEARLY_FULL * limit:
         said = f"{_size(used)} of {_size(limit)} used: soon nothing more can be added"
         return Finding(name, Level.WARNING, said, more)
