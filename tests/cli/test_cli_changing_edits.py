@@ -130,7 +130,7 @@ def test_words_behind_two_dashes_are_said_again_where_they_count(cli: CommandLin
 def test_an_edit_on_an_old_version_is_a_conflict(cli: CommandLine) -> None:
     prompt_id = add(cli)
     cli.json("edit", prompt_id, "--version", "1", "--text", "theirs")
-    assert "has version 2 by now" in refused(cli("edit", prompt_id, "--version", "1", "--text", "mine"), 4)
+    assert "has version 2" in refused(cli("edit", prompt_id, "--version", "1", "--text", "mine"), 4)
     told = cli("edit", prompt_id, "--version", "1", "--text", "mine", "--json")
     assert refused_as(told, 4) == "version_conflict"
     assert cli.json("show", prompt_id)["text"] == "theirs"
