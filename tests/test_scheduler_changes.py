@@ -583,3 +583,14 @@ async def test_an_armed_prompt_that_lost_what_is_next_is_repaired_by_any_edit(la
         lab.inspector.hset(f"{lab.prefix}prompt:{prompt}", mapping={"next_at": "", "next_nominal": ""})
         edited = await scheduler.edit(prompt, version=1, text="x")
         assert edited.prompt.next_at is not None
+
+
+async def test_an_edit_just_before_an_occurrence_that_the_new_schedule_names_too_does_not_lose_it(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("every day at 00:10")
+        await at.sleep(10 * 60 - 0.1)  # it is claimed, and in hand
+        assert (await at.fire(prompt)).status == "running"
+        await at.scheduler.edit(prompt, force=True, jitter=1)
+        await at.sleep(2)
+        assert len(at.runner.fires) == 1

@@ -209,18 +209,26 @@ def _item(
         "next_nominal": "" if first is None else str(first.nominal),
         "next_at": "" if first is None else str(first.due),
         "skips": "" if first is None or not isinstance(found, ScheduledPrompt) else _skips_left(found, wanted, first),
+        "keep": "" if first is None or not isinstance(found, ScheduledPrompt) else _claimed_and_named(found, wanted),
         "created_at": str(created),
     }
 
 
+def _claimed_and_named(found: ScheduledPrompt, wanted: Definition) -> str:
+    """The last occurrence claimed, where the new schedule names it too: its fire, if it was claimed ahead, stays."""
+    last = found.last_nominal
+    if last is None or not _names(wanted, last, found.id):
+        return ""
+    return str(last)
+
+
+def _names(wanted: Definition, nominal: int, seed: str) -> bool:
+    return next_after(wanted.schedule, nominal - 1, timezone=wanted.timezone, seed=seed) == nominal
+
+
 def _skips_left(found: ScheduledPrompt, wanted: Definition, first: Occurrence) -> str:
     """Those that the new schedule names too."""
-    return skips_json(
-        skip
-        for skip in found.skips
-        if skip >= first.nominal
-        and next_after(wanted.schedule, skip - 1, timezone=wanted.timezone, seed=found.id) == skip
-    )
+    return skips_json(skip for skip in found.skips if skip >= first.nominal and _names(wanted, skip, found.id))
 
 
 def _first(store: Store, found: ScheduledPrompt | Unreadable, wanted: Definition) -> Occurrence:

@@ -53,6 +53,7 @@ class EditItem(TypedDict):
     next_nominal: str
     next_at: str
     skips: str
+    keep: str
     created_at: str
 
 

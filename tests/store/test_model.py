@@ -448,10 +448,18 @@ class StoreMachine(RuleBasedStateMachine):
             if outcome in ("retrying", "queued", "cancelled") and fire.cancel:
                 fire.status = fire.cancel
                 return
-            fire.status, fire.retry_at = outcome, retry_at
             fire.failures += outcome in ("failed", "timed_out", "retrying")
+            if outcome in ("retrying", "queued") and self._rests(fire):
+                fire.status = "failed" if outcome == "retrying" else "skipped"
+                return
+            fire.status, fire.retry_at = outcome, retry_at
 
         self.run(step())
+
+    def _rests(self, fire: ModelFire) -> bool:
+        """Whether there is no next attempt, because its prompt was paused meanwhile."""
+        known = self.model.prompts.get(fire.prompt)
+        return not fire.is_manual and known is not None and known.status == "paused"
 
     @rule(leases=st.booleans())
     def reap(self, leases: bool) -> None:
@@ -467,6 +475,8 @@ class StoreMachine(RuleBasedStateMachine):
                     fire.status = "interrupted"
                 elif fire.crashes >= MAX_CRASHES:
                     fire.status = "failed"
+                elif self._rests(fire):
+                    fire.status = "interrupted" if fire.started else "skipped"
                 else:
                     fire.status = "queued"
                 expected[fire.id] = fire.status

@@ -8,6 +8,7 @@ from scheduled_prompts.store.records import Refused
 from tests.conftest import Lab
 from tests.store.steps import (
     HOUR,
+    LEASE,
     claim_for,
     claimed,
     crash,
@@ -296,3 +297,26 @@ async def test_a_pause_holds_though_the_list_of_live_fires_is_no_list(lab: Lab) 
         damage(lab, f"live:{prompt.id}")
         assert await store.pause(prompt.id, reason="requested") == 0
         lab.inspector.delete(f"{lab.prefix}live:{prompt.id}")
+
+
+@pytest.mark.parametrize(("outcome", "end"), [("retrying", "failed"), ("queued", "skipped")])
+async def test_what_ran_when_its_prompt_was_paused_gets_no_next_attempt(lab: Lab, outcome: str, end: str) -> None:
+    async with lab:
+        store = await lab.store()
+        lease = await running(store)
+        await store.pause(lease.fire.prompt_id, reason="requested")
+        await settled(store, lease, outcome, retry_at=store.clock.now(), error="oh")
+        fire = await read_fire(store, lease.fire.id)
+        assert (fire.status, fire.reason) == (end, "paused")
+        assert not await reap(store)
+
+
+async def test_what_was_lost_with_its_daemon_is_not_run_again_while_its_prompt_is_paused(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        lease = await running(store)
+        await store.extend([(lease.fire.id, lease.token, store.clock.now())], lease_ms=LEASE)
+        await store.pause(lease.fire.prompt_id, reason="requested")
+        await store.clock.sleep(2 * LEASE / 1000)
+        assert await reap(store) == [(lease.fire.id, "interrupted")]
+        assert (await read_fire(store, lease.fire.id)).reason == "paused"

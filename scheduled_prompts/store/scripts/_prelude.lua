@@ -221,14 +221,20 @@ local function stop_fires(fires, why)
   return ended, asked
 end
 
+-- A pause holds for the next attempt of a fire, too, that ran when it came.
+local function rests(fire, trigger)
+  return trigger == 'schedule' and redis.call('HGET', prompt_key(prompt_of(fire)), 'status') == 'paused'
+end
+
 -- What was claimed ahead is taken back: fires of the schedule that are not due yet, and, unless `only_ahead`, those that
--- wait (for a slot, for their next attempt).
-local function take_back(id, why, only_ahead)
+-- wait (for a slot, for their next attempt). Not that of the nominal time `keep`, if one is given.
+local function take_back(id, why, only_ahead, keep)
   local back = {}
   for _, fire in ipairs(live_fires(id)) do
     local stored = redis.pcall('HMGET', fire_key(fire), 'trigger', 'due', 'status')
     local ahead = (tonumber(stored[2] or '') or 0) > tonumber(now)
-    if stored[1] == 'schedule' and (ahead or (not only_ahead and stored[3] ~= 'running')) then back[#back + 1] = fire end
+    local goes_back = ahead or (not only_ahead and stored[3] ~= 'running')
+    if stored[1] == 'schedule' and goes_back and fire ~= id .. '@' .. (keep or '') then back[#back + 1] = fire end
   end
   return stop_fires(back, why)
 end

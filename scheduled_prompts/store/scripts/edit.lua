@@ -7,7 +7,8 @@
 -- ARGV: op now edit
 -- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
 -- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else '', and skips:
--- JSON of those that still name an occurrence, or ''. A `version` of '' is that of a record
+-- JSON of those that still name an occurrence, or '', and keep: a nominal time that was claimed and that the new schedule
+-- names too, or ''. A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
 -- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
 if prior then return prior end
@@ -69,7 +70,7 @@ span(id, 'edited', {version = version or nil, changed = edit.changed,
 local asked = {}
 if rescheduled then
   local _
-  _, asked = take_back(id, 'edited', true)
+  _, asked = take_back(id, 'edited', true, edit.keep)
 end
 event('edited', id, 'changed', table.concat(edit.changed, ','))
 local answer = remember({'edited', raised(version)})

@@ -11,7 +11,7 @@ local answer = {}
 
 local function reap(fire)
   local hash = fire_key(fire)
-  local stored = redis.call('HMGET', hash, 'status', 'cancel', 'on_crash', 'started_at', 'platform', 'runner', 'priority', 'due')
+  local stored = redis.call('HMGET', hash, 'status', 'cancel', 'on_crash', 'started_at', 'platform', 'runner', 'priority', 'due', 'trigger')
   if stored[1] ~= 'running' then return end
   local crashes = redis.call('HINCRBY', hash, 'crashes', 1)
   redis.call('HDEL', hash, 'token')
@@ -24,6 +24,9 @@ local function reap(fire)
   elseif crashes >= tonumber(ARGV[5]) then
     outcome = 'failed'
     end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost, ' .. crashes .. ' times')
+  elseif rests(fire, stored[9]) then
+    outcome = stored[4] and 'interrupted' or 'skipped'
+    end_fire(fire, outcome, 'paused', 'error', 'the daemon that ran it was lost')
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', 'crashed')
     put_in_ready(fire, stored[5], stored[6], stored[7], stored[8])

@@ -1,4 +1,5 @@
 -- settle: the end of an attempt (running -> an end | retrying | queued again).
+-- Where the prompt was paused meanwhile, there is no next attempt: it ends here.
 -- Guard: the fire runs under this token. A repetition finds it no longer running under the same token, and changes nothing.
 -- KEYS: meta
 -- ARGV: op now keep items
@@ -10,6 +11,13 @@ local answers, ready = {}, false
 local function put_aside(item, hash, stored)
   if stored[3] then
     end_flagged(item.fire, stored[3], 'error', item.error)
+  elseif rests(item.fire, stored[10]) then
+    if item.outcome == 'retrying' then
+      redis.call('HINCRBY', hash, 'failures', 1)
+      end_fire(item.fire, 'failed', 'paused', 'error', item.error)
+    else
+      end_flagged(item.fire, 'paused')
+    end
   elseif item.outcome == 'retrying' then
     redis.call('HINCRBY', hash, 'failures', 1)
     redis.call('HSET', hash, 'status', 'retrying', 'reason', item.reason, 'retry_at', item.retry_at, 'error', item.error)
@@ -38,7 +46,7 @@ local released, just_ended, prompts = {}, {}, {}
 
 local function settle(i, item)
   local hash = fire_key(item.fire)
-  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due', 'error', 'attempt')
+  local stored = redis.call('HMGET', hash, 'status', 'token', 'cancel', 'platform', 'runner', 'priority', 'due', 'error', 'attempt', 'trigger')
   if stored[2] ~= item.token then
     answers[i] = 'lost'
     return
