@@ -102,7 +102,8 @@ async def test_what_ended_is_told_by_the_hour_and_for_the_last_one(lab: Lab) -> 
     async with lab:
         store = await lab.store()
         scheduler = await lab.scheduler(store)
-        await lab.daemon(store, {"good": RecordingRunner(), "bad": RecordingRunner(Permanent("no"))}, watch_period=1.0)
+        runners = {"good": RecordingRunner(), "bad": RecordingRunner(Permanent("no"))}
+        await lab.daemon(store, runners, watch_period=60, heartbeat_period=60)
         start = store.clock.now()
         for minutes, runner in [(10, "good"), (70, "good"), (80, "bad"), (130, "bad"), (170, "good")]:
             await scheduler.schedule("x", f"in {minutes}m", runner=runner)
