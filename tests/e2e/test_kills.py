@@ -57,7 +57,8 @@ def test_the_server_killed_under_a_living_daemon_is_started_again_and_the_prompt
     household.until(lambda: bool(household.book()))
 
     [[start]] = household.book().values()
-    assert (start.attempt, start.late <= ON_TIME_MS) == (1, True)
+    assert start.attempt == 1
+    assert 0 <= start.late <= 1_000, "the server is back long before the moment comes"
 
 
 def test_a_daemon_killed_while_a_runner_works_leads_to_attempt_two_of_the_same_fire(household: Household) -> None:
