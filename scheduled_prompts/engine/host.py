@@ -26,7 +26,7 @@ from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
+from scheduled_prompts.store.records import ALL, EVERYTHING, DaemonInfo, Serves
 from scheduled_prompts.version import VERSION
 
 log = structlog.get_logger()
@@ -34,7 +34,6 @@ log = structlog.get_logger()
 TICK_PATIENCE = 30.0
 IDLE_CHECK = 0.05
 STORE_PAUSE = 1.0
-EVERYTHING = Serves((ALL,), (ALL,))
 
 
 class HostEngine:

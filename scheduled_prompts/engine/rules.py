@@ -11,8 +11,6 @@ from scheduled_prompts.upcoming import next_occurrence
 
 log = structlog.get_logger()
 
-PAGE = 500
-
 
 async def apply_new_rules(store: Store) -> int:
     """Compute again what is next, if this machine's tzdata or croniter is another than the store's. Returns how many
@@ -25,12 +23,10 @@ async def apply_new_rules(store: Store) -> int:
     for status in PromptStatus:
         if not status.is_armed:
             continue
-        offset = 0
-        while rows := await store.oldest_ids(status, offset, PAGE):
-            for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
+        async for page in store.pages_of(status):
+            for prompt in page:
                 if isinstance(prompt, ScheduledPrompt) and await _retime(store, prompt):
                     moved += 1
-            offset += len(rows)
     await store.set_rules(current)
     log.info("zone_rules_changed", before=stored, now=current, moved=moved)
     return moved

@@ -10,6 +10,9 @@ from scheduled_prompts.schedule import Schedule
 from scheduled_prompts.store.records import Unreadable
 from scheduled_prompts.upcoming import Occurrence
 
+UPCOMING = 5
+"""How many of the occurrences to come an answer shows."""
+
 
 class Scheduled(NamedTuple):
     """The answer to `schedule`. `created` is False where a living prompt has the same key; then `differs` names what is

@@ -19,8 +19,7 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT
 from scheduled_prompts.scheduler.changing import RESCHEDULING
-from scheduled_prompts.scheduler.defining import _problem as problem_text
-from scheduled_prompts.scheduler.defining import changed_fields, kept_where_same, to_schedule
+from scheduled_prompts.scheduler.defining import changed_fields, kept_where_same, problem_text, to_schedule
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH

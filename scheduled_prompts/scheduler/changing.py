@@ -11,7 +11,7 @@ from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, latest_between, next_after, zone
-from scheduled_prompts.scheduler.answers import Edited, Paused, Resumed, Skipped
+from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
@@ -24,7 +24,6 @@ FIXED = ("owner", "key")
 """What a prompt is found by: to have another, schedule another."""
 RESCHEDULING = {"schedule", "timezone", "jitter"}
 TRIES = 5
-UPCOMING = 5
 MAX_NOTE = 1_000
 
 

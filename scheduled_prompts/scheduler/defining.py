@@ -35,10 +35,11 @@ def validated(fields: Mapping[str, Any]) -> Definition:
     try:
         return Definition.model_validate(fields)
     except ValidationError as error:
-        raise InvalidInput("; ".join(_problem(problem) for problem in error.errors(include_url=False))) from error
+        raise InvalidInput("; ".join(problem_text(problem) for problem in error.errors(include_url=False))) from error
 
 
-def _problem(problem: Any) -> str:
+def problem_text(problem: Any) -> str:
+    """What pydantic found wrong with a definition, as a person is told it."""
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         near = get_close_matches(field, Definition.model_fields, 1)

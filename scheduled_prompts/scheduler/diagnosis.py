@@ -16,7 +16,7 @@ from scheduled_prompts.scheduler import serving
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.condition import ServerCondition
 from scheduled_prompts.store.inspection import Inconsistency
-from scheduled_prompts.store.records import DaemonInfo, Unreadable
+from scheduled_prompts.store.records import EVERYTHING, DaemonInfo, Unreadable
 from scheduled_prompts.version import VERSION
 
 START_ONE = "scheduled-prompts serve"
@@ -25,7 +25,6 @@ LEASE_FORGOTTEN_AFTER_MS = 120_000
 CLOCK_TOLERANCE_MS = 1_000
 NEARLY_FULL = 0.9
 SHOWN = 10
-PAGE = 500
 LENGTHS = (("days", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 ROUNDS = 3
 """How often is repaired at most: what a key of the wrong type hid shows when it is gone."""
@@ -195,7 +194,7 @@ async def _overdue(store: Store) -> Finding:
 
 
 async def _leases(store: Store) -> Finding:
-    look = await store.look(overdue=0, serves=serving.EVERYTHING, page=0)
+    look = await store.look(overdue=0, serves=EVERYTHING, page=0)
     now = store.clock.now()
     waiting = f"{_many(look.ready, 'fire')} ready"
     if look.first_lease is not None and look.first_lease < now - LEASE_FORGOTTEN_AFTER_MS:
@@ -244,17 +243,15 @@ async def _read_all(store: Store, progress: Progress | None) -> _Read:
     total = sum([await store.count("status", status) for status in wanted])
     seen = 0
     for status in wanted:
-        offset = 0
-        while rows := await store.oldest_ids(status, offset, PAGE):
-            for prompt in await store.read_prompts([prompt_id for prompt_id, _ in rows]):
+        async for page in store.pages_of(status):
+            for prompt in page:
                 if isinstance(prompt, Unreadable):
                     read.unreadable.append(prompt)
                 elif prompt is not None and prompt.status.is_armed:
                     pair = (prompt.platform, prompt.runner)
                     before = read.waiting.get(pair, Waiting(0, prompt.id))
                     read.waiting[pair] = before._replace(number=before.number + 1)
-            offset += len(rows)
-            seen += len(rows)
+            seen += len(page)
             if progress is not None:
                 progress(min(seen, total), total)
     return read

@@ -21,7 +21,7 @@ from scheduled_prompts.prompt import SCHEMA as PROMPT_SCHEMA
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, next_after
 from scheduled_prompts.schedule.kinds import LAST_INSTANT
-from scheduled_prompts.scheduler.defining import _problem as problem_text
+from scheduled_prompts.scheduler.defining import problem_text
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH, pages

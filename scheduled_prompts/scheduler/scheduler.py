@@ -17,6 +17,7 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, 
 from scheduled_prompts.schedule import Once, system_timezone, zone
 from scheduled_prompts.scheduler import applying, changing, exporting, finding, serving
 from scheduled_prompts.scheduler.answers import (
+    UPCOMING,
     Edited,
     FirePage,
     Paused,
@@ -39,7 +40,6 @@ from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 if TYPE_CHECKING:
     from scheduled_prompts.scheduler.sync import SyncScheduler
 
-UPCOMING = 5
 MOST_UPCOMING = 1000
 
 Occurrences = list[Occurrence]

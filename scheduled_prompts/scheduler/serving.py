@@ -9,9 +9,7 @@ from pydantic import ValidationError
 
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
-
-EVERYTHING = Serves((ALL,), (ALL,))
+from scheduled_prompts.store.records import DaemonInfo
 
 
 async def daemons(store: Store) -> list[DaemonInfo]:

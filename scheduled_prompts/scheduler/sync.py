@@ -16,9 +16,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from redis.asyncio import Redis
 
 from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.scheduler.answers import Preview
+from scheduled_prompts.scheduler.answers import UPCOMING, Preview
 from scheduled_prompts.scheduler.events import Event
-from scheduled_prompts.scheduler.scheduler import UPCOMING, Scheduler
+from scheduled_prompts.scheduler.scheduler import Scheduler
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Unreadable
 from scheduled_prompts.upcoming import Occurrence

@@ -81,6 +81,13 @@ class Reads:
         )
         return [(as_text(prompt), int(created)) for prompt, created in rows]
 
+    async def pages_of(self, status: str) -> AsyncIterator[list[ReadPrompt]]:
+        """The prompts of a status, oldest first, page by page. One that leaves the status meanwhile moves the pages."""
+        offset = 0
+        while rows := await self.oldest_ids(status, offset):
+            yield await self.read_prompts([prompt_id for prompt_id, _ in rows])
+            offset += len(rows)
+
     async def newest_ids(
         self, index: tuple[str, str] | None, behind: tuple[int, str] | None, count: int
     ) -> list[tuple[str, int]]:

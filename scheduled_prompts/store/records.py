@@ -181,6 +181,9 @@ class Serves(NamedTuple):
         return ALL in self.platforms or platform in self.platforms
 
 
+EVERYTHING = Serves((ALL,), (ALL,))
+
+
 class DaemonInfo(BaseModel):
     """What a daemon says of itself with each heartbeat."""
 
