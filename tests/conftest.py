@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -144,24 +144,32 @@ class Lab:
 
     def keys(self) -> dict[str, Any]:
         """All keys of the namespace, without the prefix, with what they hold: to compare before and after."""
-        found: dict[str, Any] = {}
-        for key in self.inspector.scan_iter(match=f"{self.prefix.replace('{', chr(92) + '{')}*", count=1000):
-            name = key.removeprefix(self.prefix)
-            kind = self.inspector.type(key)
-            read = {
-                "hash": lambda k: self.inspector.hgetall(k),
-                "string": lambda k: self.inspector.get(k),
-                "set": lambda k: self.inspector.smembers(k),
-                "zset": lambda k: self.inspector.zrange(k, 0, -1, withscores=True),
-                "list": lambda k: self.inspector.lrange(k, 0, -1),
-                "stream": lambda k: self.inspector.xrange(k),
-            }[kind]
-            found[name] = read(key)
-        return found
+        keys = self._names()
+        with self.inspector.pipeline(transaction=False) as pipeline:  # one round trip, and one more
+            for key in keys:
+                pipeline.type(key)
+            kinds = pipeline.execute()
+            for key, kind in zip(keys, kinds, strict=True):
+                READ[kind](pipeline, key)
+            return {key.removeprefix(self.prefix): value for key, value in zip(keys, pipeline.execute(), strict=True)}
 
     def clear(self) -> None:
-        for name in self.keys():
-            self.inspector.delete(self.prefix + name)
+        if keys := self._names():
+            self.inspector.delete(*keys)
+
+    def _names(self) -> list[str]:
+        return list(self.inspector.scan_iter(match=f"{self.prefix.replace('{', chr(92) + '{')}*", count=1000))
+
+
+READ: dict[str, Callable[[Any, str], Any]] = {
+    "hash": lambda client, key: client.hgetall(key),
+    "string": lambda client, key: client.get(key),
+    "set": lambda client, key: client.smembers(key),
+    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "stream": lambda client, key: client.xrange(key),
+}
+"""How a key of each type is read whole."""
 
 
 @pytest.fixture(params=["fakeredis", "server"])

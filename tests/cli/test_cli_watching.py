@@ -63,9 +63,10 @@ def worked(cli: CommandLine) -> list[str]:
 
 def test_stats_of_an_empty_store_show_nothing_that_is_empty(cli: CommandLine) -> None:
     lines = cli("stats").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["Store", "Prompts", "Daemons"]
+    titles = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert titles == ["Store", "Prompts", "Daemons"]
     assert "none yet" in lines[1]
-    assert " serve" in lines[2]
+    assert lines[-1].endswith(" serve")  # the command is the path in this checkout: it may want a line of its own
 
 
 def test_stats_for_people_say_what_there_is(cli: CommandLine) -> None:
