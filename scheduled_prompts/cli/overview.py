@@ -43,7 +43,7 @@ def overview(stats: Stats, first: ReadPrompt, where: str, start_one: str) -> str
     lines = []
     for name, values in sections:
         for position, value in enumerate(values):
-            value.truncate(room, overflow="ellipsis")
+            value.truncate(room, overflow=value.overflow or "ellipsis")
             lines.append(Text().append(f"{'' if position else name:<{MARGIN}}", "bold").append_text(value))
     chart = hours_chart(stats.hours, stats.timezone, width)
     if chart:
@@ -102,7 +102,7 @@ def _late(stats: Stats) -> list[Text]:
 
 def _daemons(stats: Stats, start_one: str, room: int) -> list[Text]:
     if not stats.daemons:
-        return _wrapped([Text("none, and nothing fires until one runs:", style="yellow"), Text(start_one)], room)
+        return _wrapped([Text("none, and nothing fires until one runs:", style="yellow"), Text(start_one, overflow="ignore")], room)
     lines: list[Text] = []
     for daemon in stats.daemons:
         lines += _wrapped(_daemon(daemon, stats.at), room)
@@ -134,5 +134,5 @@ def _wrapped(parts: Sequence[Text], room: int) -> list[Text]:
         if lines and cell_len(lines[-1].plain) + len(GAP) + cell_len(part.plain) <= room:
             lines[-1].append(GAP).append_text(part)
         else:
-            lines.append(Text("  " if lines else "").append_text(part))
+            lines.append(Text("  " if lines else "", overflow=part.overflow).append_text(part))
     return lines
