@@ -102,7 +102,9 @@ def _late(stats: Stats) -> list[Text]:
 
 def _daemons(stats: Stats, start_one: str, room: int) -> list[Text]:
     if not stats.daemons:
-        return _wrapped([Text("none, and nothing fires until one runs:", style="yellow"), Text(start_one, overflow="ignore")], room)
+        return _wrapped(
+            [Text("none, and nothing fires until one runs:", style="yellow"), Text(start_one, overflow="ignore")], room
+        )
     lines: list[Text] = []
     for daemon in stats.daemons:
         lines += _wrapped(_daemon(daemon, stats.at), room)

@@ -119,7 +119,9 @@ def test_stats_fit_the_terminal(cli: CommandLine, terminal: Terminal) -> None:  
         terminal(columns)
         out = cli("stats").out
         assert "\x1b" in out
-        assert all(cell_len(line) <= columns for line in ANSI.sub("", out).splitlines())
+        lines = ANSI.sub("", out).splitlines()
+        # All but a command to paste, which is as long as the path of this checkout.
+        assert all(cell_len(line) <= columns for line in lines if not line.endswith(" serve"))
 
 
 def hours(*counts: tuple[int, int]) -> list[Hour]:
