@@ -13,17 +13,16 @@ import json
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.schedule import Schedule, zone
 
 SCHEMA = 1
 MAX_TEXT_BYTES = 32 * 1024
-DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
-RETRY_JITTER = 0.25
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\s/:{}\x00-\x1f\x7f]+$")]
 """A word that may become part of a Redis key: no blank, control character, `/`, `:`, `{` or `}`."""
@@ -51,10 +50,8 @@ class PromptStatus(StrEnum):
         return self in (PromptStatus.SCHEDULED, PromptStatus.ACTIVE)
 
 
-class Definition(BaseModel):
-    """What is to happen. Durations are in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Definition(Policies):
+    """What is to happen, and by which policies. Durations are in seconds."""
 
     text: Annotated[str, StringConstraints(min_length=1)]
     schedule: Schedule
@@ -67,19 +64,6 @@ class Definition(BaseModel):
     agent: Name | None = None
     conversation: Name | None = None
     labels: dict[Name, Annotated[str, StringConstraints(max_length=256)]] = Field(default_factory=dict, max_length=64)
-    priority: Annotated[int, Field(ge=0, le=100)] = 50
-    """High goes first where not all can run at once."""
-    timeout: Annotated[float, Field(gt=0, le=7 * 86_400)] = 3600.0
-    """How long one attempt may take."""
-    retries: Annotated[int, Field(ge=0, le=100)] = 4
-    retry_delays: Annotated[tuple[Annotated[float, Field(ge=0, le=30 * 86_400)], ...], Field(min_length=1)] = (
-        DEFAULT_RETRY_DELAYS
-    )
-    """Before the first retry, the second, …; the last one serves for all that follow. Spread by ±25 %."""
-    on_crash: Literal["rerun", "interrupt"] = "rerun"
-    """Whether a fire whose daemon died runs again (at least once) or ends `interrupted` (at most once)."""
-    jitter: Annotated[float, Field(ge=0, le=86_400)] = 0.0
-    """Each occurrence is due up to this much after its nominal time, the same whoever computes it."""
 
     @field_validator("text")
     @classmethod
@@ -146,7 +130,9 @@ class ScheduledPrompt(Definition):
     ended_at: int | None = None
 
 
-_DEFINED = set(Definition.model_fields)
+FIELDS = tuple(sorted(Definition.model_fields, key=Policies.model_fields.__contains__))
+"""Those of a definition: what is asked first, then the policies."""
+_DEFINED = set(FIELDS)
 _MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at")
 _MOVING_WORDS = ("last_fire", "pause_reason", "pause_note")
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scheduled_prompts.errors import InvalidConfig
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Name
 
 PREFIX = "SCHEDULED_PROMPTS_"
@@ -76,6 +77,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = "auto"
     log_prompts: bool = False
     """Whether prompts' texts may appear in the daemon's log."""
+    policies: Policies = Policies()
+    """Those of prompts that say nothing else."""
     engine: EngineSettings = EngineSettings()
     runners: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """By name: `kind`, and what that kind takes."""

@@ -33,6 +33,7 @@ FLOORS = {
     "views": 1,
     "fire": 1,
     "prompt": 1,
+    "policies": 0,
     "clock": 0,
     "ids": 0,
     "schedule": 0,
@@ -40,7 +41,7 @@ FLOORS = {
     "version": 0,
 }
 
-RECORDS = {"runners", "fire", "prompt", "views", "errors"}
+RECORDS = {"runners", "fire", "prompt", "policies", "views", "errors"}
 SCHEDULERS = {"scheduler/scheduler.py", "scheduler/sync.py"}
 REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", *SCHEDULERS, "hosting.py"}
 """They take the caller's client and hand it to the store."""

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from scheduled_prompts.cli.apply_screen import applied, applied_document
 from scheduled_prompts.cli.files import read_tables, read_text, refusal
-from scheduled_prompts.cli.options import Choices, retries, seconds
+from scheduled_prompts.cli.options import Choices, seconds
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
+from scheduled_prompts.cli.policies import retries
 from scheduled_prompts.cli.session import chosen_settings, closed_scheduler, why_unserved
 from scheduled_prompts.errors import InvalidInput
-from scheduled_prompts.prompt import MAX_TEXT_BYTES, Definition
+from scheduled_prompts.prompt import FIELDS, MAX_TEXT_BYTES, Definition
 from scheduled_prompts.scheduler.applying import Wanted, defined
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.settings import Settings
@@ -22,7 +23,7 @@ from scheduled_prompts.settings import Settings
 Value = TypeVar("Value")
 
 _TOP = ("set", "owner", "defaults", "prompts")
-_FIELDS = (*(name for name in Definition.model_fields if name not in ("schedule", "key", "owner")), "when", "text_file")
+_FIELDS = (*(name for name in FIELDS if name not in ("schedule", "key", "owner")), "when", "text_file")
 _DEFAULTS = tuple(name for name in _FIELDS if name not in ("text", "text_file", "when", "name"))
 _DURATIONS = {name for name, field in Definition.model_fields.items() if field.annotation is float}
 _OTHER_WORDS = {"schedule": "when", "cron": "when", "tz": "timezone", "prompt": "text", "file": "text_file"}
@@ -47,7 +48,9 @@ async def apply(choices: Choices, file: str, *, prune: bool, dry_run: bool) -> N
     settings = chosen_settings(choices)
     found = read_prompt_file(Path(file), settings)
     scheduler = closed_scheduler(settings)
-    _, more = defined(found.wanted, found.owner, found.set_name, scheduler.timezone, scheduler.clock.now())
+    _, more = defined(
+        found.wanted, found.owner, found.set_name, scheduler.timezone, scheduler.policies, scheduler.clock.now()
+    )
     if found.problems or more:
         await scheduler.close()
         raise refusal(_in_order([*found.problems, *more], found), file, as_json=choices.as_json)
@@ -152,11 +155,9 @@ def _read_fields(place: str, table: Mapping[str, Any], problems: list[Problem]) 
         if name == "retries" and isinstance(value, str):
             if (said := _read(retries, value, here, problems)) is None:
                 continue
-            fields["retries"] = said.times
-            if said.delays is not None:
-                if "retry_delays" in table:
-                    problems.append(Problem(f"{place}.retry_delays", "`retries` gives the delays already"))
-                fields["retry_delays"] = said.delays
+            if "retry_delays" in said and "retry_delays" in table:
+                problems.append(Problem(f"{place}.retry_delays", "`retries` gives the delays already"))
+            fields |= said
         elif name == "retry_delays" and isinstance(value, list):
             delays = [_duration(delay, f"{here}[{number}]", problems) for number, delay in enumerate(value)]
             if None not in delays:

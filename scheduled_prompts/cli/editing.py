@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from scheduled_prompts.cli.adding import standard_input
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
+from scheduled_prompts.cli.policies import OPTIONS
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler, why_unserved
 from scheduled_prompts.errors import Conflict, InvalidInput, VersionConflict
 from scheduled_prompts.ids import short
@@ -17,7 +18,7 @@ from scheduled_prompts.settings import Settings
 from scheduled_prompts.store.records import Unreadable
 from scheduled_prompts.views import prompt_view, upcoming_view
 
-FIELDS = {"tz": ("timezone",), "on-crash": ("on_crash",), "retries": ("retries", "retry_delays")}
+FIELDS = {"tz": ("timezone",), **{option.name: option.names for option in OPTIONS}}
 """The fields that an option stands for, where they are not called like it."""
 TRIES = 5
 LONGEST_HINT = 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -18,7 +18,6 @@ RUNNING_IT = "Running it"
 
 GLOBAL = "For every command"
 ADDRESS = "Whose it is and where it goes"
-POLICY = "How it runs"
 WAITING = "Waiting for it"
 GUARD = "What it was made on"
 PAGE = 50
@@ -37,13 +36,6 @@ class Choices(NamedTuple):
     config: str | None = None
 
 
-class Retries(NamedTuple):
-    """How often a failed fire is tried again, and after how long (s); None: the usual delays."""
-
-    times: int
-    delays: tuple[float, ...] | None
-
-
 def seconds(text: str) -> float:
     """A duration in seconds: `90`, `90s`, `1.5h`, `1h30m`. Raises ValueError."""
     compact = text.strip().lower()
@@ -53,18 +45,6 @@ def seconds(text: str) -> float:
     if not parts or _PART.sub("", compact).strip():
         raise ValueError(f"{text!r} is not a duration such as 90s, 10m or 1h30m")
     return sum(float(part[1]) * _UNIT_SECONDS[part[2]] for part in parts)
-
-
-def retries(text: str) -> Retries:
-    """A count (`3`), or the delays before each retry (`10s,1m,5m`). Raises ValueError."""
-    compact = text.strip()
-    if compact.isascii() and compact.isdecimal():
-        return Retries(int(compact), None)
-    try:
-        delays = tuple(seconds(part) for part in compact.split(","))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is neither a count such as 3 nor delays such as 10s,1m,5m") from error
-    return Retries(len(delays), delays)
 
 
 def label(text: str) -> tuple[str, str]:
@@ -127,46 +107,6 @@ Conversation = Annotated[str | None, typer.Option("--conversation", metavar="NAM
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", parser=label, metavar="K=V", help="Repeat for more.", rich_help_panel=ADDRESS),
-]
-Priority = Annotated[
-    int | None,
-    typer.Option(
-        "--priority", metavar="0-100", help="High goes first where not all can run (50).", rich_help_panel=POLICY
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        parser=seconds,
-        metavar="DURATION",
-        help="How long an attempt may take (1h).",
-        rich_help_panel=POLICY,
-    ),
-]
-Attempts = Annotated[
-    Retries | None,
-    typer.Option(
-        "--retries",
-        parser=retries,
-        metavar="N|DELAYS",
-        help="How often a failure is tried again (4), or after how long each time: 10s,1m,5m.",
-        rich_help_panel=POLICY,
-    ),
-]
-OnCrash = Annotated[
-    Literal["rerun", "interrupt"] | None,
-    typer.Option("--on-crash", help="What becomes of a fire whose daemon died (rerun).", rich_help_panel=POLICY),
-]
-Jitter = Annotated[
-    float | None,
-    typer.Option(
-        "--jitter",
-        parser=seconds,
-        metavar="DURATION",
-        help="Be due up to this much later (0).",
-        rich_help_panel=POLICY,
-    ),
 ]
 FireRef = Annotated[
     str,

@@ -23,7 +23,9 @@ def chosen_settings(choices: Choices) -> Settings:
 
 def closed_scheduler(settings: Settings) -> Scheduler:
     """A scheduler that has not spoken to its store yet."""
-    return Scheduler(settings.store, namespace=settings.namespace, timezone=settings.timezone)
+    return Scheduler(
+        settings.store, namespace=settings.namespace, timezone=settings.timezone, policies=settings.policies
+    )
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import RETRY_JITTER, Definition
+from scheduled_prompts.policies import RETRY_JITTER
+from scheduled_prompts.prompt import Definition
 
 LONGEST_DELAY = 30 * 86_400.0
 """What a prompt's own delays are bounded by, in seconds."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, UnknownTimezone
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT
@@ -73,7 +74,9 @@ class Applied(NamedTuple):
 async def apply(
     scheduler: Scheduler, wanted: Sequence[Wanted], owner: str | None, set_name: str, *, prune: bool, dry_run: bool
 ) -> Applied:
-    definitions, problems = defined(wanted, owner, set_name, scheduler.timezone, scheduler.clock.now())
+    definitions, problems = defined(
+        wanted, owner, set_name, scheduler.timezone, scheduler.policies, scheduler.clock.now()
+    )
     if problems:
         raise Refusals(problems)
     plan = await _plan(scheduler.store, definitions, owner)
@@ -85,14 +88,15 @@ async def apply(
 
 
 def defined(
-    wanted: Sequence[Wanted], owner: str | None, set_name: str, timezone: str, now: int
+    wanted: Sequence[Wanted], owner: str | None, set_name: str, timezone: str, policies: Policies, now: int
 ) -> tuple[dict[str, Definition], list[Problem]]:
-    """The definitions by key, and all that is wrong with them. `timezone`: of prompts that name none."""
+    """The definitions by key, and all that is wrong with them. `timezone` and `policies`: of prompts that name
+    none."""
     definitions: dict[str, Definition] = {}
     problems: list[Problem] = []
     for one in wanted:
         place = f"prompts.{one.key}"
-        found = _definition(one, place, owner, set_name, timezone, now)
+        found = _definition(one, place, owner, set_name, timezone, policies, now)
         if isinstance(found, Definition):
             definitions[one.key] = found
         else:
@@ -140,10 +144,10 @@ def _counts_from_now(when: str) -> InvalidSchedule:
 
 
 def _definition(
-    wanted: Wanted, place: str, owner: str | None, set_name: str, timezone: str, now: int
+    wanted: Wanted, place: str, owner: str | None, set_name: str, timezone: str, policies: Policies, now: int
 ) -> Definition | list[Problem]:
     problems: list[Problem] = []
-    fields = dict(wanted.fields)
+    fields = {**policies.said(), **wanted.fields}
     try:
         timezone = zone(fields.get("timezone") or timezone).key
     except UnknownTimezone as error:

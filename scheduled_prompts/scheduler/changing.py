@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, latest_between, next_after, zone
 from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
@@ -28,7 +29,13 @@ MAX_NOTE = 1_000
 
 
 async def edit(
-    store: Store, prompt_id: str, version: int | None, force: bool, when: When | None, changes: Mapping[str, Any]
+    store: Store,
+    policies: Policies,
+    prompt_id: str,
+    version: int | None,
+    force: bool,
+    when: When | None,
+    changes: Mapping[str, Any],
 ) -> Edited:
     if version is None and not force:
         raise InvalidInput("an edit needs the version it was made on", hint="version=…, as `show` says, or force=True")
@@ -40,7 +47,7 @@ async def edit(
             raise _stale(found.id, found.version, version)
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
-        wanted = _edited(store, before, whole, when, changes)
+        wanted = _edited(store, policies, before, whole, when, changes)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
@@ -164,18 +171,21 @@ async def _fields(store: Store, found: ScheduledPrompt | Unreadable) -> dict[str
 
 def _edited(
     store: Store,
+    policies: Policies,
     before: Mapping[str, Any],
     whole: ScheduledPrompt | None,
     when: When | None,
     changes: Mapping[str, Any],
 ) -> Definition:
     """The new definition. A field that is changed to None gets its default."""
-    fields = dict(before)
+    fields, defaults = dict(before), policies.said()
     for name, value in changes.items():
-        if value is None:
-            fields.pop(name, None)
-        else:
+        if value is not None:
             fields[name] = value
+        elif name in defaults:
+            fields[name] = defaults[name]
+        else:
+            fields.pop(name, None)
     if isinstance(fields.get("timezone"), str):
         fields["timezone"] = zone(fields["timezone"]).key
     if when is not None:

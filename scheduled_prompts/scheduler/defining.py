@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scheduled_prompts.errors import InvalidInput, InvalidSchedule
-from scheduled_prompts.prompt import Definition
+from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
 
 When = str | Once | Schedule | datetime
@@ -67,4 +67,4 @@ def kept_where_same(wanted: Schedule, existing: Schedule) -> Schedule:
 
 def changed_fields(existing: Definition, wanted: Definition) -> list[str]:
     """The names of the fields that differ."""
-    return [name for name in Definition.model_fields if getattr(existing, name) != getattr(wanted, name)]
+    return [name for name in FIELDS if getattr(existing, name) != getattr(wanted, name)]

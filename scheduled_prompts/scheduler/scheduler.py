@@ -13,6 +13,7 @@ from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
 from scheduled_prompts.scheduler import applying, changing, exporting, finding, serving
@@ -49,8 +50,8 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. Use it as an async context manager, or call `open` and
-    `close`.
+    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. Use it as
+    an async context manager, or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer.
     """
@@ -61,12 +62,14 @@ class Scheduler:
         *,
         namespace: str = "sp",
         timezone: str | None = None,
+        policies: Policies | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
         self._owns_store = not isinstance(where, Store)
         self.clock = self.store.clock
         self.timezone = zone(timezone or system_timezone()).key
+        self.policies = policies or Policies()
 
     @staticmethod
     def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
@@ -104,7 +107,9 @@ class Scheduler:
         now = self.clock.now()
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        defined = validated({**definition, "text": text, "schedule": schedule, "timezone": zone_name})
+        defined = validated(
+            {**self.policies.said(), **definition, "text": text, "schedule": schedule, "timezone": zone_name}
+        )
         prompt_id = ids.new_prompt_id(now, self.clock.random)
         coming = occurrences(defined.schedule, now, UPCOMING, zone_name, defined.jitter_ms, prompt_id)
         if not coming:
@@ -174,7 +179,9 @@ class Scheduler:
 
         Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput.
         """
-        return await changing.edit(self.store, await self.resolve(id_or_part), version, force, when, changes)
+        return await changing.edit(
+            self.store, self.policies, await self.resolve(id_or_part), version, force, when, changes
+        )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
         """A prompt fires no more until it is resumed; what has started goes on.

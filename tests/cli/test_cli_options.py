@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scheduled_prompts.cli.options import Retries, label, retries, seconds
+from scheduled_prompts.cli.options import label, seconds
+from scheduled_prompts.cli.policies import retries
 
 
 @pytest.mark.parametrize(
@@ -37,14 +38,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("0", Retries(0, None)),
-        ("3", Retries(3, None)),
-        ("10s", Retries(1, (10.0,))),
-        ("10s,1m,5m", Retries(3, (10.0, 60.0, 300.0))),
-        ("10, 60", Retries(2, (10.0, 60.0))),
+        ("0", {"retries": 0}),
+        ("3", {"retries": 3}),
+        ("10s", {"retries": 1, "retry_delays": (10.0,)}),
+        ("10s,1m,5m", {"retries": 3, "retry_delays": (10.0, 60.0, 300.0)}),
+        ("10, 60", {"retries": 2, "retry_delays": (10.0, 60.0)}),
     ],
 )
-def test_retries_are_a_count_or_delays(text: str, meant: Retries) -> None:
+def test_retries_are_a_count_or_delays(text: str, meant: dict[str, object]) -> None:
     assert retries(text) == meant
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from scheduled_prompts.engine.retries import retry_delay
 from scheduled_prompts.fire import Fire, FireStatus
-from scheduled_prompts.prompt import DEFAULT_RETRY_DELAYS, Definition
+from scheduled_prompts.policies import DEFAULT_RETRY_DELAYS
+from scheduled_prompts.prompt import Definition
 from scheduled_prompts.schedule import Once
 from scheduled_prompts.testing import RecordingRunner
 from tests.conftest import Lab

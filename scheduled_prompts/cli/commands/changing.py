@@ -15,40 +15,33 @@ from scheduled_prompts.cli.options import (
     PROMPTS,
     Agent,
     AsJson,
-    Attempts,
     ConfigFile,
     Conversation,
-    Jitter,
     Labels,
-    OnCrash,
     Platform,
-    Priority,
     PromptId,
     RunnerName,
     StoreUrl,
-    Timeout,
     Title,
     labels,
 )
+from scheduled_prompts.cli.policies import OPTIONS, takes_policies
 
 TYPED = "scheduled_prompts.typed"
 
 
-class Clearable(StrEnum):
-    """The options whose fields have a default. (An enumeration: Typer reads no list of literals.)"""
-
-    NAME = "name"
-    TZ = "tz"
-    RUNNER = "runner"
-    PLATFORM = "platform"
-    AGENT = "agent"
-    CONVERSATION = "conversation"
-    LABELS = "labels"
-    PRIORITY = "priority"
-    TIMEOUT = "timeout"
-    RETRIES = "retries"
-    ON_CRASH = "on-crash"
-    JITTER = "jitter"
+_CLEARABLE = (
+    "name",
+    "tz",
+    "runner",
+    "platform",
+    "agent",
+    "conversation",
+    "labels",
+    *(option.name for option in OPTIONS),
+)
+Clearable = StrEnum("Clearable", {name.replace("-", "_").upper(): name for name in _CLEARABLE})  # type: ignore[misc]
+"""The options whose fields have a default. (An enumeration: Typer reads no list of literals.)"""
 
 
 Occurrence = Annotated[
@@ -67,6 +60,7 @@ class RemembersWhatWasTyped(TyperCommand):
 
 @app.command("update", cls=RemembersWhatWasTyped, hidden=True)
 @app.command(cls=RemembersWhatWasTyped, rich_help_panel=PROMPTS)
+@takes_policies
 def edit(
     ctx: typer.Context,
     prompt_id: PromptId,
@@ -93,14 +87,11 @@ def edit(
     unlabel: Annotated[
         list[str] | None, typer.Option(metavar="K", help="Take a label off.", rich_help_panel=ADDRESS)
     ] = None,
-    priority: Priority = None,
-    timeout: Timeout = None,
-    attempts: Attempts = None,
-    on_crash: OnCrash = None,
-    jitter: Jitter = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
     config: ConfigFile = None,
+    *,
+    policies: dict[str, Any],
 ) -> None:
     """Give a prompt another text, time, runner, …"""
     from scheduled_prompts.cli.editing import Edit, edit
@@ -113,16 +104,10 @@ def edit(
         "platform": platform,
         "agent": agent,
         "conversation": conversation,
-        "priority": priority,
-        "timeout": timeout,
-        "retries": attempts.times if attempts else None,
-        "retry_delays": attempts.delays if attempts else None,
-        "on_crash": on_crash,
-        "jitter": jitter,
     }
     wanted = Edit(
         when=when,
-        changes={field: value for field, value in changes.items() if value is not None},
+        changes={**policies, **{field: value for field, value in changes.items() if value is not None}},
         cleared=frozenset(str(option) for option in clear or ()),
         label=labels(label),  # type: ignore[arg-type]  # the parser makes pairs of the texts
         unlabel=frozenset(unlabel or ()),

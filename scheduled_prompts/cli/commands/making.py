@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,26 +12,23 @@ from scheduled_prompts.cli.options import (
     PROMPTS,
     Agent,
     AsJson,
-    Attempts,
     ConfigFile,
     Conversation,
-    Jitter,
     Labels,
-    OnCrash,
     Platform,
-    Priority,
     RunnerName,
     StoreUrl,
-    Timeout,
     Timezone,
     Title,
     Wait,
     WaitTimeout,
     labels,
 )
+from scheduled_prompts.cli.policies import takes_policies
 
 
 @app.command(rich_help_panel=PROMPTS)
+@takes_policies
 def add(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to ask; - reads it from standard input.")],
@@ -55,16 +52,13 @@ def add(
     agent: Agent = None,
     conversation: Conversation = None,
     label: Labels = None,
-    priority: Priority = None,
-    timeout: Timeout = None,
-    attempts: Attempts = None,
-    on_crash: OnCrash = None,
-    jitter: Jitter = None,
     wait: Wait = False,
     wait_timeout: WaitTimeout = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
     config: ConfigFile = None,
+    *,
+    policies: dict[str, Any],
 ) -> None:
     """Schedule a prompt."""
     from scheduled_prompts.cli.adding import add
@@ -80,12 +74,6 @@ def add(
         "agent": agent,
         "conversation": conversation,
         "labels": labels(label) or None,  # type: ignore[arg-type]  # the parser makes pairs of the texts
-        "priority": priority,
-        "timeout": timeout,
-        "retries": attempts.times if attempts else None,
-        "retry_delays": attempts.delays if attempts else None,
-        "on_crash": on_crash,
-        "jitter": jitter,
     }
     carry_out(
         add(
@@ -93,7 +81,7 @@ def add(
             text,
             when,
             timezone,
-            {field: value for field, value in definition.items() if value is not None},
+            {**policies, **{field: value for field, value in definition.items() if value is not None}},
             wait=wait,
             wait_timeout=wait_timeout,
         )

@@ -1,0 +1,107 @@
+"""The options for a prompt's policies: one table, from which `add` and `edit` have theirs.
+
+A row is the option's name, the fields it sets, how its value is read, and what `--help` says of it. An option whose
+reader answers with a mapping sets several fields.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+
+from scheduled_prompts.cli.options import seconds
+
+HOW_IT_RUNS = "How it runs"
+"""A panel of `--help`."""
+
+
+class PolicyOption(NamedTuple):
+    name: str
+    """As it is typed, without the dashes; it may be cleared by this name."""
+    kind: Any
+    """A type that Typer knows, or a function that reads a text (and raises ValueError)."""
+    help: str
+    fields: tuple[str, ...] = ()
+    """The fields that it sets; () stands for the one that is called like it."""
+    metavar: str | None = None
+    panel: str = HOW_IT_RUNS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.fields or (self.name.replace("-", "_"),)
+
+
+def retries(text: str) -> dict[str, Any]:
+    """A count (`3`), or the delays before each retry (`10s,1m,5m`). Raises ValueError."""
+    compact = text.strip()
+    if compact.isascii() and compact.isdecimal():
+        return {"retries": int(compact)}
+    try:
+        delays = tuple(seconds(part) for part in compact.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither a count such as 3 nor delays such as 10s,1m,5m") from error
+    return {"retries": len(delays), "retry_delays": delays}
+
+
+OPTIONS = (
+    PolicyOption("priority", int, "High goes first where not all can run (50).", metavar="0-100"),
+    PolicyOption("timeout", seconds, "How long an attempt may take (1h).", metavar="DURATION"),
+    PolicyOption(
+        "retries",
+        retries,
+        "How often a failure is tried again (4), or after how long each time: 10s,1m,5m.",
+        fields=("retries", "retry_delays"),
+        metavar="N|DELAYS",
+    ),
+    PolicyOption("on-crash", Literal["rerun", "interrupt"], "What becomes of a fire whose daemon died (rerun)."),
+    PolicyOption("jitter", seconds, "Be due up to this much later (0).", metavar="DURATION"),
+)
+
+
+def takes_policies(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with all these options, which it gets as `policies`: the fields that were said, and their values."""
+
+    @functools.wraps(command)
+    def with_options(**arguments: Any) -> None:
+        fields: dict[str, Any] = {}
+        for option in OPTIONS:
+            value = arguments.pop(_parameter(option))
+            if isinstance(value, Mapping):
+                fields |= value
+            elif value is not None:
+                fields[option.names[0]] = value
+        command(**arguments, policies=fields)
+
+    own = inspect.signature(command, eval_str=True).parameters
+    places = [place for place in own.values() if place.name != "policies"]
+    last = next(number for number, place in enumerate(places) if place.name in ("wait", "as_json"))
+    mine = [
+        inspect.Parameter(_parameter(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_typed(option))
+        for option in OPTIONS
+    ]
+    every = [place.replace(kind=inspect.Parameter.KEYWORD_ONLY) for place in (*places[:last], *mine, *places[last:])]
+    with_options.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # what Typer reads
+    with_options.__annotations__ = {place.name: place.annotation for place in every}
+    return with_options
+
+
+def _parameter(option: PolicyOption) -> str:
+    return option.name.replace("-", "_")
+
+
+def _typed(option: PolicyOption) -> Any:
+    reads = inspect.isfunction(option.kind)
+    return Annotated[
+        (Any if reads else option.kind | None if isinstance(option.kind, type) else option.kind),
+        typer.Option(
+            f"--{option.name}",
+            parser=option.kind if reads else None,
+            metavar=option.metavar,
+            help=option.help,
+            rich_help_panel=option.panel,
+        ),
+    ]

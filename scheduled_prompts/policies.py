@@ -1,0 +1,38 @@
+"""How, and whether, an occurrence runs: the policies of a prompt, each with its default.
+
+Whoever makes a prompt says what differs; `[policies]` in the settings says what holds where nobody does. Names follow
+Temporal's and Quartz's terms. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
+RETRY_JITTER = 0.25
+
+Delay = Annotated[float, Field(ge=0, le=30 * 86_400)]
+
+
+class Policies(BaseModel):
+    """All of them are fields of a prompt's definition."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+    """High goes first where not all can run at once."""
+    timeout: Annotated[float, Field(gt=0, le=7 * 86_400)] = 3600.0
+    """How long one attempt may take."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 4
+    retry_delays: Annotated[tuple[Delay, ...], Field(min_length=1)] = DEFAULT_RETRY_DELAYS
+    """Before the first retry, the second, …; the last one serves for all that follow. Spread by ±25 %."""
+    on_crash: Literal["rerun", "interrupt"] = "rerun"
+    """Whether a fire whose daemon died runs again (at least once) or ends `interrupted` (at most once)."""
+    jitter: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """Each occurrence is due up to this much after its nominal time, the same whoever computes it."""
+
+    def said(self) -> dict[str, Any]:
+        """Those that somebody chose: by name, without what is default because nobody did."""
+        return {name: getattr(self, name) for name in Policies.model_fields if name in self.model_fields_set}
