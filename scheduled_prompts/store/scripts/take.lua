@@ -61,22 +61,37 @@ table.sort(heads, function(a, b)
   return a[1] < b[1]
 end)
 
+-- What the moment decides, in this order: each judge answers nil where the fire may run; else it has put the fire where it
+-- belongs (ended, or into another index).
+local judges = {}
+
+local function may_run(fire, stored)
+  for _, judge in ipairs(judges) do
+    if judge(fire, stored) then return false end
+  end
+  return true
+end
+
 local taken, gone, leased = {}, {}, {}
 local expiry = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
+
+local function lease(fire)
+  local hash = fire_key(fire)
+  local stored = redis.pcall('HMGET', hash, 'attempt', 'started_at')
+  if not stored[1] or not may_run(fire, stored) then return end  -- a record that is none harms itself alone
+  if stored[2] then redis.call('HDEL', hash, 'started_at', 'retry_at') end
+  redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored[1]) or 0) + 1, 'token', op, 'daemon', ARGV[5])
+  leased[#leased + 1] = expiry
+  leased[#leased + 1] = fire
+  taken[#taken + 1] = fire
+end
+
 for i = 1, math.min(limit, #heads) do
   local fire, ready = heads[i][1], heads[i][3]
   gone[ready] = gone[ready] or {}
   table.insert(gone[ready], fire)
   waiting = waiting - 1
-  local hash = fire_key(fire)
-  local stored = redis.pcall('HMGET', hash, 'attempt', 'started_at')  -- a record that is none harms itself alone
-  if stored[1] then
-    if stored[2] then redis.call('HDEL', hash, 'started_at', 'retry_at') end
-    redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored[1]) or 0) + 1, 'token', op, 'daemon', ARGV[5])
-    leased[#leased + 1] = expiry
-    leased[#leased + 1] = fire
-    taken[#taken + 1] = fire
-  end
+  lease(fire)
 end
 for ready, fires in pairs(gone) do for_each_chunk(fires, 'ZREM', ready) end
 for_each_chunk(leased, 'ZADD', leases_key)
