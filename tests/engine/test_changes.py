@@ -217,9 +217,9 @@ async def test_what_has_started_goes_on_through_a_pause_and_an_edit(lab: Lab) ->
     async with lab:
         runner = Worker(30)
         at = await scene(lab, runner)
-        prompt = await at.add("every 1h")
-        await at.sleep(3605)
-        await at.scheduler.edit(prompt, force=True, when="every 2h")
+        prompt = await at.add("every 1m")
+        await at.sleep(65)
+        await at.scheduler.edit(prompt, force=True, when="every 2m")
         await at.scheduler.pause(prompt)
         await at.sleep(40)
         assert await ended(at, prompt) == [("succeeded", None)]
