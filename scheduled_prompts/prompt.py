@@ -22,6 +22,8 @@ from scheduled_prompts.policies import Policies
 from scheduled_prompts.schedule import Schedule, zone
 
 SCHEMA = 1
+TIMING = ("schema", "schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy")
+"""The fields of a definition that say when, as they are stored."""
 MAX_TEXT_BYTES = 32 * 1024
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\s/:{}\x00-\x1f\x7f]+$")]
@@ -101,6 +103,11 @@ class Definition(Policies):
         fields["schema"] = SCHEMA
         return json.dumps(fields | (self.model_extra or {}), separators=(",", ":"), ensure_ascii=False)
 
+    def timing(self) -> str:
+        """What the occurrences follow from, as compact JSON: to be kept when another schedule takes over."""
+        fields = json.loads(self.document())
+        return json.dumps({name: fields[name] for name in TIMING if name in fields}, separators=(",", ":"))
+
 
 class ScheduledPrompt(Definition):
     """A definition, and where it stands. Instants are ms UTC."""
@@ -117,6 +124,8 @@ class ScheduledPrompt(Definition):
     last_nominal: int | None = None
     """The last occurrence that was claimed."""
     last_fire: str | None = None
+    forgotten: int | None = None
+    """The latest nominal time of which retention has deleted the fire."""
     failures: int = 0
     """Failed fires in a row."""
     skips: tuple[int, ...] = ()
@@ -133,7 +142,7 @@ class ScheduledPrompt(Definition):
 FIELDS = tuple(sorted(Definition.model_fields, key=Policies.model_fields.__contains__))
 """Those of a definition: what is asked first, then the policies."""
 _DEFINED = set(FIELDS)
-_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at")
+_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at", "forgotten")
 _MOVING_WORDS = ("last_fire", "pause_reason", "pause_note")
 
 
@@ -150,6 +159,11 @@ def read_document(document: str) -> dict[str, Any]:
     if schema > SCHEMA:
         raise NewerSchema(f"the record has schema {schema}; this release reads up to {SCHEMA}")
     return fields
+
+
+def read_timing(timing: str) -> Definition:
+    """What `Definition.timing` kept; its text is not known. Raises as `read_definition` does."""
+    return read_definition(json.dumps({**json.loads(timing), "text": "?"}))
 
 
 @lru_cache(maxsize=1024)

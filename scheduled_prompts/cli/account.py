@@ -67,3 +67,5 @@ def _tale(span: Span, zone_name: str) -> str:
             return ": ".join(part for part in parts if part)
         case "edited":
             return listed([name.replace("_", " ") for name in span.changed])
+        case "cancelled" | "imported":
+            return ""

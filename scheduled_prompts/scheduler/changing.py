@@ -219,6 +219,7 @@ def _item(
         "next_at": "" if first is None else str(first.due),
         "skips": "" if first is None or not isinstance(found, ScheduledPrompt) else _skips_left(found, wanted, first),
         "keep": "" if first is None or not isinstance(found, ScheduledPrompt) else _claimed_and_named(found, wanted),
+        "was": "" if first is None or not isinstance(found, ScheduledPrompt) else found.timing(),
         "created_at": str(created),
     }
 

@@ -173,7 +173,7 @@ async def _write(store: Store, done: Imported, prompts: Sequence[ScheduledPrompt
     done.overdue.extend(prompt.id for prompt, arrived in arriving if arrived is None)
     whole = [(prompt, arrived) for prompt, arrived in arriving if arrived is not None]
     create = _would_create if done.dry_run else _create
-    answers = await asyncio.gather(*(create(store, prompt) for _, prompt in whole), return_exceptions=True)
+    answers = await asyncio.gather(*(create(store, before, prompt) for before, prompt in whole), return_exceptions=True)
     created, existing, passed = done.created, done.existing, done.passed
     for (before, arrived), answer in zip(whole, answers, strict=True):
         if isinstance(answer, BaseException):
@@ -212,17 +212,17 @@ def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledP
     return prompt.model_copy(update=moved)
 
 
-async def _create(store: Store, prompt: ScheduledPrompt) -> str | None:
+async def _create(store: Store, before: ScheduledPrompt, prompt: ScheduledPrompt) -> str | None:
     """The id of the prompt that is in the way: its own where it exists, that of the key's holder."""
     try:
-        return await store.create(prompt)
+        return await store.create(prompt, imported=str(before.next_nominal or ""))
     except StoreUnusable:
         if (await store.read_prompts([prompt.id]))[0] is not None:
             return prompt.id  # it came into being meanwhile
         raise
 
 
-async def _would_create(store: Store, prompt: ScheduledPrompt) -> str | None:
+async def _would_create(store: Store, _: ScheduledPrompt, prompt: ScheduledPrompt) -> str | None:
     holder = None if prompt.key is None else await store.holder_of(prompt.owner, prompt.key)
     if holder is None:
         return None

@@ -153,6 +153,21 @@ class Reads:
         )
         return [(as_text(fire), int(nominal)) for fire, nominal in rows]
 
+    async def fires_between(self, prompt_id: str, first: int, end: int) -> list[str]:
+        """Ids of the fires with a nominal time in [first, end), ms UTC, oldest first."""
+        client = self.transport.client
+        key, found = self.keys.history(prompt_id), list[str]()
+
+        async def page(offset: int) -> list[str]:
+            rows = await self.transport.ask(
+                lambda: client.zrangebyscore(key, first, f"({end}", start=offset, num=BATCH)
+            )
+            return [str(as_text(fire)) for fire in rows]
+
+        while len(rows := await page(len(found))) == BATCH:
+            found += rows
+        return found + rows
+
     async def spans(self, prompt_id: str) -> list[Span]:
         """What the account tells beyond fires, oldest first."""
         client = self.transport.client
@@ -204,6 +219,8 @@ def _span(stored: dict[str, Any]) -> Span:
         stored.get("reason"),
         stored.get("note"),
         tuple(stored.get("changed", ())),
+        stored.get("stood"),
+        stored.get("was"),
     )
 
 

@@ -54,6 +54,7 @@ class EditItem(TypedDict):
     next_at: str
     skips: str
     keep: str
+    was: str
     created_at: str
 
 
@@ -137,10 +138,11 @@ class Span(NamedTuple):
 
     `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `paused`: those that a pause
     kept from firing, and `since` when it lasted; `edited`: from `start` on another schedule counts, which begins with
-    `end` (None where the schedule stayed).
+    `end` (None where the schedule stayed); `cancelled`: what was next, `start`, was not to come any more; `imported`:
+    what was to come before `end` is told where it came from, or, from `start` on, passed meanwhile.
     """
 
-    kind: Literal["missed", "paused", "edited"]
+    kind: Literal["missed", "paused", "edited", "cancelled", "imported"]
     at: int
     start: int | None = None
     end: int | None = None
@@ -148,6 +150,10 @@ class Span(NamedTuple):
     reason: str | None = None
     note: str | None = None
     changed: tuple[str, ...] = ()
+    stood: str | None = None
+    """The status that an edit, or a cancellation, found; of a pause it tells `since`, `reason` and `note`, too."""
+    was: str | None = None
+    """What the occurrences before an edit followed from: JSON, as `Definition` reads it, without the text."""
 
 
 class Quarantined(NamedTuple):

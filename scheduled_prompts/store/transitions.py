@@ -39,8 +39,13 @@ class Transitions:
         self._ops += 1
         return f"{self._op_prefix}{self._ops:x}"
 
-    async def create(self, prompt: ScheduledPrompt, *, op: str | None = None) -> str | None:
-        """Store a new prompt. Returns the id of the living prompt that already has its key, or None."""
+    async def create(
+        self, prompt: ScheduledPrompt, *, imported: str | None = None, op: str | None = None
+    ) -> str | None:
+        """Store a new prompt. Returns the id of the living prompt that already has its key, or None.
+
+        `imported`: what was next (ms UTC) where it comes from, '' where that is unknown.
+        """
         answer = await self.transport.run(
             script.SAVE,
             op=op or self.new_op(),
@@ -58,6 +63,7 @@ class Transitions:
                     "next_nominal": str(prompt.next_nominal),
                     "next_at": str(prompt.next_at),
                     "more": _more(prompt),
+                    **({} if imported is None else {"imported": imported}),
                 }
             ),
         )

@@ -174,6 +174,19 @@ local function end_fire(fire, status, reason, ...)
   event(status, id, 'fire', fire, 'reason', reason)
 end
 
+-- Old fires are deleted; the prompt keeps the latest nominal time of which that is so, for the account.
+local function forget_fires(id, fires)
+  local latest = 0
+  for _, fire in ipairs(fires) do
+    redis.call('ZREM', history_key(id), fire)
+    redis.call('DEL', fire_key(fire))
+    latest = math.max(latest, tonumber(string.match(fire, '@(%d+)$') or '') or 0)
+  end
+  if latest > (tonumber(redis.call('HGET', prompt_key(id), 'forgotten') or '') or 0) and redis.call('EXISTS', prompt_key(id)) == 1 then
+    redis.call('HSET', prompt_key(id), 'forgotten', string.format('%.0f', latest))
+  end
+end
+
 -- The end of a fire that somebody asked to stop. What a pause, an edit or a skip took back was skipped, not cancelled.
 local taken_back = {paused = true, edited = true, requested = true}
 

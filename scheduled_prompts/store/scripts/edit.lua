@@ -8,13 +8,14 @@
 -- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
 -- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else '', and skips:
 -- JSON of those that still name an occurrence, or '', and keep: a nominal time that was claimed and that the new schedule
--- names too, or ''. A `version` of '' is that of a record
+-- names too, or '', and was: JSON of what the former occurrences followed from, or ''. A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
 -- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
 if prior then return prior end
 local edit = cjson.decode(ARGV[3])
 local id, hash = edit.id, prompt_key(edit.id)
-local stored, is_no_hash = stored_prompt(id, 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at', 'seq')
+local stored, is_no_hash = stored_prompt(id, 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at', 'seq',
+  'paused_at', 'pause_reason', 'pause_note')
 if not stored then return {'gone'} end
 local status, version, last = stored[1], stored[2], tonumber(stored[3] or '')
 local rescheduled = edit.next_at ~= ''
@@ -65,8 +66,13 @@ redis.call('SADD', platforms_key, edit.platform)
 remove_from_due(id)
 local armed = after == 'scheduled' or after == 'active'
 if armed then redis.call('ZADD', due_key(edit.platform), next_at, id) end
-span(id, 'edited', {version = version or nil, changed = edit.changed,
-  from = rescheduled and stored[4] or nil, ['until'] = rescheduled and edit.next_nominal or nil})
+local former = {version = version or nil, changed = edit.changed, stood = status}
+if rescheduled then
+  former.from, former['until'] = tonumber(stored[4] or '') and stored[4] or nil, edit.next_nominal
+  if (edit.was or '') ~= '' then former.was = edit.was end
+  former.since, former.reason, former.note = stored[9] or nil, stored[10] or nil, stored[11] or nil
+end
+span(id, 'edited', former)
 local asked = {}
 if rescheduled then
   local _

@@ -21,15 +21,12 @@ local function purge_prompt(item, status)
 end
 
 local function delete_fires(id, last)
-  local deleted = 0
+  local over = {}
   for _, fire in ipairs(redis.call('ZRANGEBYSCORE', history_key(id), '-inf', last, 'LIMIT', 0, 1000)) do
-    if redis.call('SISMEMBER', live_key(id), fire) == 0 then
-      redis.call('ZREM', history_key(id), fire)
-      redis.call('DEL', fire_key(fire))
-      deleted = deleted + 1
-    end
+    if redis.call('SISMEMBER', live_key(id), fire) == 0 then over[#over + 1] = fire end
   end
-  return deleted
+  forget_fires(id, over)
+  return #over
 end
 
 -- Earlier definitions are kept as long as a fire runs, or ran, one of them.

@@ -4,7 +4,7 @@
 -- KEYS: meta
 -- ARGV: op now mode prompt
 -- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at, more (further fields of
--- the hash); for retime id, version, seq, status, platform and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+-- the hash), imported (what was next where it comes from; '': unknown; absent: it is new); for retime id, version, seq, status, platform and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
 local id = prompt.id
@@ -40,6 +40,10 @@ if prompt.key ~= '' then redis.call('SET', key_key(prompt.owner, prompt.key), id
 redis.call('SADD', platforms_key, prompt.platform)
 local armed = prompt.status == 'scheduled' or prompt.status == 'active'
 if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end
+-- Of an imported one's past only what comes after is known here.
+if prompt.imported then
+  span(id, 'imported', {from = prompt.imported ~= '' and prompt.imported or nil, ['until'] = prompt.next_nominal})
+end
 event('created', id)
 local answer = remember({'created'})
 if armed then announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at}) end

@@ -34,12 +34,11 @@ end
 local function forget_oldest(id, just_ended)
   local surplus = redis.call('ZCARD', history_key(id)) - tonumber(ARGV[3])
   if surplus <= 0 then return end
+  local oldest = {}
   for _, fire in ipairs(redis.call('ZRANGE', history_key(id), 0, surplus - 1)) do
-    if not just_ended[fire] and redis.call('SISMEMBER', live_key(id), fire) == 0 then
-      redis.call('ZREM', history_key(id), fire)
-      redis.call('DEL', fire_key(fire))
-    end
+    if not just_ended[fire] and redis.call('SISMEMBER', live_key(id), fire) == 0 then oldest[#oldest + 1] = fire end
   end
+  forget_fires(id, oldest)
 end
 
 local released, just_ended, prompts = {}, {}, {}
