@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scheduled_prompts.errors import InvalidConfig
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Name
 
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     """Whether prompts' texts may appear in the daemon's log."""
     policies: Policies = Policies()
     """Those of prompts that say nothing else."""
+    limits: Limits = Limits()
     engine: EngineSettings = EngineSettings()
     runners: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """By name: `kind`, and what that kind takes."""

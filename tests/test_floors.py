@@ -33,6 +33,7 @@ FLOORS = {
     "views": 1,
     "fire": 1,
     "prompt": 1,
+    "limits": 1,
     "policies": 0,
     "clock": 0,
     "ids": 0,

@@ -38,7 +38,11 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
     configure_logs(settings.log_level, settings.log_format, settings.log_prompts)
     try:
         daemon = Daemon(
-            settings.store, runners=build_runners(settings.runners), settings=engine, namespace=settings.namespace
+            settings.store,
+            runners=build_runners(settings.runners),
+            settings=engine,
+            limits=settings.limits,
+            namespace=settings.namespace,
         )
         service_manager.warn_of_a_short_watchdog(engine.sweep_period)
         daemon.on_sweep = lambda: service_manager.hear_of_a_sweep(_in_one_line(daemon))

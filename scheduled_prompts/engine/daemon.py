@@ -27,6 +27,7 @@ from scheduled_prompts.engine.timers import Timers
 from scheduled_prompts.engine.watch import Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.python import as_runner
 from scheduled_prompts.scheduler import Scheduler, read_daemons
 from scheduled_prompts.settings import EngineSettings
@@ -48,7 +49,8 @@ class Daemon:
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `runners`: by
     name, an object with `async run(fire)`, or a function (async or not) that takes the fire; `*` serves every name
-    that has no other. Run it with `await daemon.run()`, or as an async context manager beside your own tasks.
+    that has no other. `limits`: those of the fleet, the same for all its daemons. Run it with `await daemon.run()`,
+    or as an async context manager beside your own tasks.
 
     `on_fire_failed` is called with each `Fire` that ended failed, timed out or interrupted in this daemon's hands;
     `on_prompt_paused` with each `ScheduledPrompt` that was paused while it lives. Functions, async or not; see
@@ -61,6 +63,7 @@ class Daemon:
         *,
         runners: Mapping[str, Any],
         settings: EngineSettings | None = None,
+        limits: Limits | None = None,
         namespace: str = "sp",
         clock: Clock | None = None,
         on_fire_failed: FireHook | None = None,
@@ -77,7 +80,7 @@ class Daemon:
         self._started_at = 0
         self._membership = Membership(self._info())
         self.timers = Timers(self._clock, self._ring)
-        self.worker = Worker(self.store, self._runners, self.settings, self.id, self.serves)
+        self.worker = Worker(self.store, self._runners, self.settings, self.id, self.serves, limits or Limits())
         self.claimer = Claimer(
             self.store,
             self.timers,

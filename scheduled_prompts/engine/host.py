@@ -23,6 +23,7 @@ from scheduled_prompts.engine.timers import Timers
 from scheduled_prompts.engine.watch import Contact, Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.python import as_runner
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
@@ -60,7 +61,7 @@ class HostEngine:
         membership = Membership(own)
         self._membership = membership
         self._timers = Timers(store.clock, self._ring)
-        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING)
+        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, Limits())
         self._claimer = Claimer(
             store,
             self._timers,

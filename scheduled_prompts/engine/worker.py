@@ -16,6 +16,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.attempt import Attempt, Stop
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import FireStatus
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.contract import Runner
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
@@ -44,6 +45,7 @@ class Worker:
         settings: EngineSettings,
         daemon_id: str,
         serves: Serves,
+        limits: Limits,
     ) -> None:
         self._store = store
         self._clock: Clock = store.clock
@@ -51,6 +53,7 @@ class Worker:
         self._settings = settings
         self._daemon_id = daemon_id
         self._serves = serves
+        self._limits = limits
         self._held: dict[str, Attempt] = {}
         """By fire id: what is leased and not yet settled."""
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
@@ -136,7 +139,11 @@ class Worker:
         if limit <= 0:
             return 0
         taken = await self._store.take(
-            limit, lease_ms=self._settings.lease_ms, daemon=self._daemon_id, serves=self._serves
+            limit,
+            lease_ms=self._settings.lease_ms,
+            daemon=self._daemon_id,
+            serves=self._serves,
+            limits=self._limits,
         )
         for lease in taken.leases:
             attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)

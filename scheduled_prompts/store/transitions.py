@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from scheduled_prompts.errors import StoreUnusable
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import lease_from, pairs
@@ -27,6 +28,7 @@ from scheduled_prompts.store.transport import Transport, to_json
 PURGE_BATCH = 25
 """Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
 DAEMON_ALIVE_MS = 15_000
+NO_LIMITS = Limits()
 
 
 class Transitions:
@@ -95,8 +97,17 @@ class Transitions:
         """For each item `claimed`, `lost` or `gone`. At most 500 items."""
         return list(await self.transport.run(script.CLAIM, op=op or self.new_op(), items=to_json(items)))
 
-    async def take(self, limit: int, *, lease_ms: int, daemon: str, serves: Serves, op: str | None = None) -> Taken:
-        """Lease up to `limit` (at most 500) ready fires."""
+    async def take(
+        self,
+        limit: int,
+        *,
+        lease_ms: int,
+        daemon: str,
+        serves: Serves,
+        limits: Limits = NO_LIMITS,
+        op: str | None = None,
+    ) -> Taken:
+        """Lease up to `limit` (at most 500) ready fires, as far as the fleet's `limits` let them run."""
         token = op or self.new_op()
         answer = await self.transport.run(
             script.TAKE,
@@ -105,6 +116,7 @@ class Transitions:
             lease=lease_ms,
             daemon=daemon,
             serves=to_json(serves._asdict()),
+            limits=limits.document(),
         )
         found = [lease_from(token, fire_id, pairs(fields), document) for fire_id, fields, document in answer[1:]]
         leases = [lease for lease in found if isinstance(lease, Lease)]

@@ -159,6 +159,11 @@ local function count_lateness(late)
   count('late:' .. math.floor(8 * math.log(math.max(0, late) + 1) / math.log(2)))
 end
 
+-- A fire leaves `running`, for whatever follows: what it held besides its lease is free. `item` is what its attempt was settled
+-- with (see settle); nil where it was reaped. The caller writes its new status.
+local function release(fire, item)
+end
+
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
 -- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)

@@ -15,6 +15,7 @@ local function reap(fire)
   if stored[1] ~= 'running' then return end
   local crashes = redis.call('HINCRBY', hash, 'crashes', 1)
   redis.call('HDEL', hash, 'token')
+  release(fire)
   local outcome = 'queued'
   if stored[2] then
     outcome = end_flagged(fire, stored[2])

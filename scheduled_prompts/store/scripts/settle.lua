@@ -53,6 +53,7 @@ local function settle(i, item)
   answers[i] = 'settled'
   if stored[1] ~= 'running' then return end
   released[#released + 1] = item.fire
+  release(item.fire, item)
   if item.started_at ~= '' and stored[9] == '1' then count_lateness(tonumber(item.started_at) - tonumber(stored[7])) end
   if item.outcome == 'retrying' or item.outcome == 'queued' then
     if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end

@@ -1,8 +1,9 @@
 -- take: ready fires are leased to a daemon (queued -> running), best first across the queues it serves.
 -- Guard: the fire is in `ready`, which only queued fires are.
 -- KEYS: meta
--- ARGV: op now limit lease daemon serves
--- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all. The op id becomes the lease's token.
+-- ARGV: op now limit lease daemon serves limits
+-- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all; `limits` is JSON, those of
+-- the fleet, as `limits.py` writes them. The op id becomes the lease's token.
 -- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the
 -- same fires again, those that are still held under this token.
 
@@ -61,8 +62,14 @@ table.sort(heads, function(a, b)
   return a[1] < b[1]
 end)
 
--- What the moment decides, in this order: each judge answers nil where the fire may run; else it has put the fire where it
--- belongs (ended, or into another index).
+-- What the judges and the lease read of a fire, by name: `stored.attempt`; false where it has none.
+local read = {
+  'attempt',
+  'started_at',
+}
+
+-- What the moment decides, in this order: each judge (of a fire and what is stored of it) answers nil where the fire may
+-- run; else it has put the fire where it belongs (ended, or into another index).
 local judges = {}
 
 local function may_run(fire, stored)
@@ -77,10 +84,11 @@ local expiry = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
 
 local function lease(fire)
   local hash = fire_key(fire)
-  local stored = redis.pcall('HMGET', hash, 'attempt', 'started_at')
-  if not stored[1] or not may_run(fire, stored) then return end  -- a record that is none harms itself alone
-  if stored[2] then redis.call('HDEL', hash, 'started_at', 'retry_at') end
-  redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored[1]) or 0) + 1, 'token', op, 'daemon', ARGV[5])
+  local values, stored = redis.pcall('HMGET', hash, unpack(read)), {}
+  for i, name in ipairs(read) do stored[name] = values[i] end
+  if not stored.attempt or not may_run(fire, stored) then return end  -- a record that is none harms itself alone
+  if stored.started_at then redis.call('HDEL', hash, 'started_at', 'retry_at') end
+  redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored.attempt) or 0) + 1, 'token', op, 'daemon', ARGV[5])
   leased[#leased + 1] = expiry
   leased[#leased + 1] = fire
   taken[#taken + 1] = fire
