@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scheduled_prompts.engine.daemon import Daemon
     from scheduled_prompts.errors import (
+        AllStopped,
         Conflict,
         InvalidConfig,
         InvalidInput,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from scheduled_prompts.version import VERSION as __version__
 
 _HOMES = {
+    "AllStopped": "errors",
     "CommandRunner": "runners.command",
     "Conflict": "errors",
     "Cron": "schedule",

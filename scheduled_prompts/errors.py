@@ -67,6 +67,12 @@ class VersionConflict(Conflict):
     code = "version_conflict"
 
 
+class AllStopped(Conflict):
+    """Nothing runs until `start-all`: the kill switch is on."""
+
+    code = "all_stopped"
+
+
 class StoreUnreachable(ScheduledPromptsError):
     """The store did not answer in time. Whether the last write took effect is unknown."""
 

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-NAMED = {"meta", "quarantine", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info"}
+NAMED = {"meta", "quarantine", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info", "halts"}
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
 PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "cancelled"}
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from scheduled_prompts.cli.charts import hours_chart
+from scheduled_prompts.cli.halting import halt_in_words
 from scheduled_prompts.cli.moments import absolute, coming, length
 from scheduled_prompts.cli.naming import caption
 from scheduled_prompts.cli.output import visible
@@ -18,6 +19,7 @@ from scheduled_prompts.cli.tables import STATUS_STYLES
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.scheduler.stats import Due, Ended, Stats
+from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import ALL, DaemonInfo, ReadPrompt
 
 MARGIN = 12
@@ -32,6 +34,7 @@ def overview(stats: Stats, first: ReadPrompt, where: str, start_one: str) -> str
     room = width - MARGIN
     sections: list[tuple[str, list[Text]]] = [
         ("Store", [Text(where)]),
+        ("Stopped", [] if stats.halt is None else [_stopped(stats.halt, stats)]),
         ("Prompts", _wrapped(_prompts(stats), room)),
         ("Due now", _due_now(stats, first)),
         ("Next", _next(stats, first, room)),
@@ -49,6 +52,10 @@ def overview(stats: Stats, first: ReadPrompt, where: str, start_one: str) -> str
     if chart:
         lines += [Text(), Text().append("Fires by hour", "bold").append(f", {stats.timezone}"), *chart]
     return painted(lines)
+
+
+def _stopped(halt: Halt, stats: Stats) -> Text:
+    return Text(f"all, {halt_in_words(halt, stats.timezone, stats.at)}", style="bold red", overflow="fold")
 
 
 def _prompts(stats: Stats) -> list[Text]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scheduled_prompts.cli.documents import quarantined_view, span_view, unreadable_view
+from scheduled_prompts.cli.halting import halt_view, halt_warning
 from scheduled_prompts.cli.moments import is_overdue
 from scheduled_prompts.cli.options import PAGE, Choices
 from scheduled_prompts.cli.output import write_document, write_lines, write_warning
@@ -39,12 +40,16 @@ async def list_prompts(choices: Choices, filters: Mapping[str, str | None], *, l
         broken = await _set_aside(scheduler, page.items)
         last = {} if choices.as_json else await _last_fires(scheduler, page.items)
         now = scheduler.clock.now()
-        warning = await _why_overdue(scheduler, page.items, settings, choices, now)
+        halt = await scheduler.halted()
+        warning = halt_warning(halt, scheduler, choices) or await _why_overdue(
+            scheduler, page.items, settings, choices, now
+        )
     if choices.as_json:
         document: dict[str, Any] = {
             "items": [_prompt_document(prompt, broken.get(prompt.id)) for prompt in page.items],
             "cursor": page.cursor,
             "unreadable": [unreadable_view(record) for record in page.unreadable],
+            "halted": halt_view(halt, scheduler.timezone),
         }
         _write(document, warning)
         return
@@ -74,15 +79,19 @@ async def show(choices: Choices, prompt_id: str) -> None:
         upcoming = scheduler.upcoming(prompt)
         last = {} if choices.as_json else await _last_fires(scheduler, [prompt])
         now = scheduler.clock.now()
+        halt = await scheduler.halted()
+        warning = halt_warning(halt, scheduler, choices)
     if choices.as_json:
-        write_document(
+        _write(
             {
                 **_prompt_document(prompt, broken),
                 "upcoming": upcoming_view(upcoming, prompt.timezone),
                 "fires": [fire_view(fire, prompt.timezone) for fire in fires.items],
                 "spans": [span_view(span, prompt.timezone) for span in spans],
                 "missed": [span_view(span, prompt.timezone) for span in spans if span.kind == "missed"],
-            }
+                "halted": halt_view(halt, prompt.timezone),
+            },
+            warning,
         )
         return
     from scheduled_prompts.cli.account import Account
@@ -90,6 +99,8 @@ async def show(choices: Choices, prompt_id: str) -> None:
 
     account = Account(prompt.id, fires.items, spans[-LATELY:], has_more=fires.cursor is not None)
     write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, now))
+    if warning is not None:
+        write_warning(*warning)
 
 
 async def history(choices: Choices, prompt_id: str, *, limit: int, cursor: str | None) -> None:

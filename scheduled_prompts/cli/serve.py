@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from scheduled_prompts.cli.halting import halt_in_words, halt_view
 from scheduled_prompts.cli.logs import configure_logs, flush_logs
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document
@@ -20,6 +21,7 @@ from scheduled_prompts.cli.session import chosen_settings, command_line
 from scheduled_prompts.engine.daemon import LAST_WORDS, Daemon
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.runners.registry import build_runners
+from scheduled_prompts.schedule import system_timezone
 from scheduled_prompts.settings import EngineSettings, Settings
 from scheduled_prompts.version import VERSION
 
@@ -110,6 +112,7 @@ def _say_what_is_served(daemon: Daemon, settings: Settings, choices: Choices) ->
                 "runners": list(runners),
                 "platforms": None if platforms is None else list(platforms),
                 "slots": daemon.settings.slots,
+                "halted": halt_view(daemon.worker.halt, settings.timezone or system_timezone()),
             }
         )
     facts: Mapping[str, Any] = {
@@ -117,6 +120,9 @@ def _say_what_is_served(daemon: Daemon, settings: Settings, choices: Choices) ->
         "runners": ", ".join(runners),
         "platforms": ", ".join(platforms) if platforms else "all",
     }
+    if (halt := daemon.worker.halt) is not None:
+        words = halt_in_words(halt, settings.timezone or system_timezone(), daemon.store.clock.now())
+        facts = {**facts, "stopped": f"all, {words}"}
     if not _is_readable(settings):
         log.info("serving", **facts, daemon=daemon.id, version=VERSION)
     else:
@@ -133,7 +139,9 @@ def _say_what_is_served(daemon: Daemon, settings: Settings, choices: Choices) ->
 def _in_one_line(daemon: Daemon) -> str:
     """What `systemctl status` shows, as true as the last sweep."""
     runners = ", ".join(daemon.serves.runners)
-    return f"{daemon.store.description}; runners: {runners}; {daemon.worker.running} of {daemon.settings.slots} running"
+    stopped = "" if daemon.worker.halt is None else "all is stopped (start-all lets it go on); "
+    running = f"{daemon.worker.running} of {daemon.settings.slots} running"
+    return f"{stopped}{daemon.store.description}; runners: {runners}; {running}"
 
 
 def _is_readable(settings: Settings) -> bool:

@@ -40,6 +40,10 @@ async def why_unserved(
     """Why this prompt would not fire as things are, and what to do; None where a live daemon serves it."""
     if not scheduler.store.remembers:
         return "memory: is forgotten when this command ends", "name a store that lasts, such as --store embedded:"
+    from scheduled_prompts.cli.halting import halt_warning
+
+    if warning := halt_warning(await scheduler.halted(), scheduler, choices):
+        return warning
     problem = await scheduler.why_unserved(prompt)
     if problem is None:
         return None

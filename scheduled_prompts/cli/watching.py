@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from scheduled_prompts.cli.halting import halt_view
 from scheduled_prompts.cli.moments import absolute
 from scheduled_prompts.cli.options import Choices, seconds
 from scheduled_prompts.cli.output import write_document, write_lines, write_note, write_warning
@@ -203,6 +204,7 @@ def stats_view(stats: Stats) -> dict[str, Any]:
     return {
         "at": instant(stats.at, zone),
         "timezone": zone,
+        "halted": halt_view(stats.halt, zone),
         "prompts": dict(stats.by_status),
         "due_now": stats.due_now,
         "oldest_due": _due_view(stats.oldest_due, zone),

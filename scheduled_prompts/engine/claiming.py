@@ -13,6 +13,7 @@ from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.halting import HALTED
 from scheduled_prompts.store.records import ClaimItem, ReadPrompt, Serves, Unreadable
 
 log = structlog.get_logger()
@@ -130,18 +131,20 @@ class Claimer:
         if not items:
             return
         answers = await self._store.claim(items)
-        won = 0
+        won = halted = 0
         for item, answer in zip(items, answers, strict=True):
             if answer == "claimed":
                 won += 1
                 if not item["announce"]:
                     self._arm_next(item["id"], item["next_at"])
+            elif answer == HALTED:
+                halted += 1  # it stays due, and is looked at again when all goes on
             elif answer.startswith(BROKEN):
                 prompt = prompts[item["id"]]
                 assert isinstance(prompt, ScheduledPrompt)
                 await self._set_aside(prompt, answer.removeprefix(BROKEN), now)
         self.won += won
-        self.lost += len(answers) - won
+        self.lost += len(answers) - won - halted
         if won:
             self._claimed(won)
 

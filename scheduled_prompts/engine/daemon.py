@@ -32,6 +32,7 @@ from scheduled_prompts.runners.python import as_runner
 from scheduled_prompts.scheduler import Scheduler, read_daemons
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.halting import read_halt
 from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
 from scheduled_prompts.version import VERSION
 
@@ -268,6 +269,11 @@ class Daemon:
                 self._hooks.prompt_paused(change["prompt"])
         elif kind == "ready":
             self.worker.wake()
+        elif kind == "stopped_all":
+            self.worker.hear_of_halt(read_halt(change["halt"]), cancel_running=bool(change.get("cancel")))
+        elif kind == "started_all":
+            self.worker.hear_of_halt(None)
+            self._sweep_now.set()
         elif kind == "stop":
             self.worker.stop_fire(change["fire"], take_back=bool(change.get("take_back")))
 

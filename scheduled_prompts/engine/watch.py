@@ -82,12 +82,16 @@ class Watch:
 
     async def begin_contact(self) -> None:
         await self._contact.keep()
+        self._worker.hear_of_halt(await self._store.halt())
 
     async def look(self) -> None:
         """One look, and what follows from it."""
         await self._contact.keep()
         now = self._store.clock.now()
+        heard = self._worker.halts_heard
         seen = await self._store.look(overdue=now - OVERDUE_MS, serves=self._serves)
+        if heard == self._worker.halts_heard:  # else what was seen is older than what was heard
+            self._worker.hear_of_halt(seen.halt)
         for prompt_id, due, platform in seen.overdue:
             if now - due > patience_ms(self._membership.rank(prompt_id, platform)):
                 self._claimer.want(prompt_id, due)

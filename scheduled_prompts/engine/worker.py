@@ -20,6 +20,7 @@ from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.contract import Runner
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import ALL, Serves, SettleItem, Unreadable
 
 log = structlog.get_logger()
@@ -69,6 +70,9 @@ class Worker:
         self._stopping = False
         self._renewed_at = 0.0
         self._waiting = 0
+        self.halt: Halt | None = None
+        """All is stopped, as far as is known here."""
+        self.halts_heard = 0
         self.room_was_made: Callable[[], None] = _nothing
         """Called when the ready queue got shallower."""
         self.fire_failed: Callable[[str], None] = _nothing
@@ -84,12 +88,16 @@ class Worker:
         return bool(self._held) or self._taking.locked() or (self._waiting > 0 and self.free_slots > 0)
 
     @property
+    def _is_resting(self) -> bool:
+        return self._stopping or self.halt is not None
+
+    @property
     def free_slots(self) -> int:
-        return 0 if self._stopping else self._settings.slots - len(self._tasks)
+        return 0 if self._is_resting else self._settings.slots - len(self._tasks)
 
     def room(self) -> int:
         """How many more fires the ready queue may get from here."""
-        return 0 if self._stopping else max(4 * self.free_slots, SHALLOW) - self._waiting
+        return 0 if self._is_resting else max(4 * self.free_slots, SHALLOW) - self._waiting
 
     def ready_changed(self, more: int) -> None:
         """`more` fires became ready, as far as is known here."""
@@ -110,6 +118,26 @@ class Worker:
         attempt = self._held.get(fire_id)
         if attempt is not None and not (take_back and attempt.started_at is not None):
             self._cancel(attempt, Stop.CANCELLED)
+
+    def hear_of_halt(self, halt: Halt | None, *, cancel_running: bool = False) -> None:
+        """All is stopped: take nothing, give back what has not started. None: all goes on."""
+        is_new = (halt is None) != (self.halt is None)
+        self.halt = halt
+        if halt is not None:
+            self._give_back_unstarted()
+            if cancel_running:
+                for attempt in list(self._held.values()):
+                    if attempt.started_at is not None:
+                        self._cancel(attempt, Stop.CANCELLED)
+        if not is_new:
+            return
+        self.halts_heard += 1
+        if halt is None:
+            log.info("all_started")
+            self._wake.set()
+            self.room_was_made()
+        else:
+            log.warning("all_stopped", by=halt.by, note=halt.note, hint="nothing is started until `start-all`")
 
     async def run(self) -> None:
         """Take, run, renew and settle, until cancelled."""
@@ -147,7 +175,7 @@ class Worker:
         )
         for lease in taken.leases:
             attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
-            if self._stopping:  # it was asked for before the stop, and came after it
+            if self._is_resting:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK
             lost = self._held.get(attempt.fire.id)
             if lost is not None:
@@ -263,9 +291,7 @@ class Worker:
         """Take nothing more; give back what has not started; let the rest end within `drain` seconds, or until `hurry`
         is set; then cancel it, and write what came of it within `grace` seconds."""
         self._stopping = True
-        for attempt in list(self._held.values()):
-            if attempt.started_at is None:
-                self._cancel(attempt, Stop.GIVEN_BACK)
+        self._give_back_unstarted()
         await self._wait_for_tasks(drain, hurry)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), self._taking:
@@ -280,6 +306,11 @@ class Worker:
                 await self._all_settled.wait()
         except TimeoutError:
             log.error("fires_left_behind", fires=sorted(self._held), hint="their leases expire, then they run again")
+
+    def _give_back_unstarted(self) -> None:
+        for attempt in list(self._held.values()):
+            if attempt.started_at is None and attempt.stop is None:
+                self._cancel(attempt, Stop.GIVEN_BACK)
 
     async def _wait_for_tasks(self, seconds: float, hurry: asyncio.Event) -> None:
         """Until all tasks have ended, or somebody is in a hurry, or the time is over."""

@@ -73,8 +73,7 @@ async def edit(
 
 
 async def pause(store: Store, prompt_id: str, note: str | None, version: int | None) -> Paused:
-    if note is not None and len(note) > MAX_NOTE:
-        raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
+    check_note(note)
     await read_whole(store, prompt_id)
     answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "")
     if isinstance(answer, Refused):
@@ -84,6 +83,11 @@ async def pause(store: Store, prompt_id: str, note: str | None, version: int | N
             raise _stale(prompt_id, answer.version, version)
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status}{_already(answer.status, 'paused')}")
     return Paused(await read_whole(store, prompt_id), answer)
+
+
+def check_note(note: str | None) -> None:
+    if note is not None and len(note) > MAX_NOTE:
+        raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
 
 
 async def resume(store: Store, prompt_id: str) -> Resumed:

@@ -15,6 +15,7 @@ from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.condition import ServerCondition
+from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.inspection import Inconsistency
 from scheduled_prompts.store.records import EVERYTHING, DaemonInfo, Unreadable
 from scheduled_prompts.version import VERSION
@@ -65,6 +66,8 @@ async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progre
     alive = await serving.daemons(store)
     armed = sum([await store.count("status", status) for status in PromptStatus if status.is_armed])
     found.append(daemons(alive, armed, here=here))
+    if halt := await store.halt():
+        found.append(_stopped(halt, store.clock.now()))
     found.append(await _overdue(store))
     found.append(await _leases(store))
     if quick:
@@ -206,6 +209,17 @@ async def _leases(store: Store) -> Finding:
             "a daemon takes it over once it has run for one lease: does one?",
         )
     return Finding("fires", Level.OK, f"{waiting}, none lost")
+
+
+def _stopped(halt: Halt, now: int) -> Finding:
+    by = f" by {halt.by}" if halt.by else ""
+    note = f": {halt.note}" if halt.note else ""
+    return Finding(
+        "stopped",
+        Level.WARNING,
+        f"all was stopped {_length(now - halt.at)} ago{by}{note}; nothing is started",
+        "scheduled-prompts start-all lets all go on",
+    )
 
 
 async def _quarantine(store: Store) -> Finding:

@@ -24,6 +24,7 @@ ENDS = frozenset(status.value for status in FireStatus if status.has_ended and s
 TYPES = (
     *("created", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "quarantined"),
     *("missed", "retrying", "reaped"),
+    *("stopped_all", "started_all"),
     *sorted(ENDS - {"cancelled"}),
     GAP,
 )
@@ -161,7 +162,7 @@ def _event(entry: str, fields: Mapping[str, str]) -> Event:
         entry,
         fields.get("type", ""),
         int(at) if at.isdecimal() else _number(entry)[0],
-        fields.get("prompt"),
+        fields.get("prompt") or None,
         fields.get("fire"),
         {name: value for name, value in fields.items() if name not in _OF_THEIR_OWN and value},
     )

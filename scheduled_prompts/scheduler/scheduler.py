@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scheduled_prompts import ids
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
+from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
@@ -35,6 +35,7 @@ from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_
 from scheduled_prompts.scheduler.exporting import Imported
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.halting import HALTED, Halt, Stopped
 from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span, Unreadable
 from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 
@@ -217,10 +218,31 @@ class Scheduler:
             finding.no_such_prompt(id_or_part)
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status} already: there is nothing left to cancel")
 
+    # The kill switch
+
+    async def stop_all(self, note: str | None = None, *, by: str = "", cancel_running: bool = False) -> Stopped:
+        """Nothing is started any more, by no daemon, until `start_all`; what became due stays due. What runs goes on,
+        unless `cancel_running` asks it to stop. `by`: who says so. Stopping what is stopped changes nothing else.
+
+        Raises InvalidInput for a note that is too long.
+        """
+        changing.check_note(note)
+        return await self.store.stop_all(by=by, note=note or "", cancel_running=cancel_running)
+
+    async def start_all(self, *, by: str = "") -> Halt | None:
+        """All goes on: what became due meanwhile is judged by each prompt's misfire policy. Returns the halt that is
+        over, or None where nothing was stopped."""
+        return await self.store.start_all(by=by)
+
+    async def halted(self) -> Halt | None:
+        """Since when, by whom and why all is stopped; None where it is not."""
+        return await self.store.halt()
+
     # Fires
 
     async def run_now(self, id_or_part: str) -> Fire:
-        """One fire beside the schedule, which stays as it is. Raises NotFound; Conflict for a cancelled prompt."""
+        """One fire beside the schedule, which stays as it is. Raises NotFound; Conflict for a cancelled prompt;
+        AllStopped."""
         return await self._fire_now(await self.get(id_or_part))
 
     async def rerun(self, reference: str) -> Fire:
@@ -243,6 +265,8 @@ class Scheduler:
             [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
             if answer == "claimed":
                 return await self.fire(fire_id)
+            if answer == HALTED:
+                raise AllStopped("all is stopped: nothing is started", hint="`start-all` lets all go on")
             if answer.startswith("broken: "):
                 raise StoreUnusable(f"{name} cannot fire: {answer.removeprefix('broken: ')}")
             prompt = await self.get(prompt.id)  # it changed since it was read, or is gone

@@ -12,6 +12,7 @@ from scheduled_prompts.schedule import zone
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.counts import WINDOW_MS, Window
+from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import DaemonInfo
 
 HOUR_MS = 3_600_000
@@ -81,6 +82,8 @@ class Stats(NamedTuple):
     hours: Sequence[Hour]
     """The last 24, oldest first."""
     daemons: Sequence[DaemonInfo]
+    halt: Halt | None = None
+    """All is stopped."""
 
     @property
     def quarantined(self) -> int:
@@ -112,6 +115,7 @@ async def read_stats(store: Store, timezone: str) -> Stats:
             for start, end in zip(starts, [*starts[1:], now + 1], strict=True)
         ],
         daemons=await serving.daemons(store),
+        halt=await store.halt(),
     )
 
 

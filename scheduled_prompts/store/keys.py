@@ -43,6 +43,10 @@ class Keys:
         return self.prefix + "events"
 
     @property
+    def halts(self) -> str:
+        return self.prefix + "halts"
+
+    @property
     def quarantine(self) -> str:
         return self.prefix + "quarantine"
 

@@ -12,6 +12,7 @@ from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import fire_from, pairs, prompt_from
+from scheduled_prompts.store.halting import read_halt
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import Look, Overdue, Quarantined, ReadPrompt, Serves, Span, Unreadable
@@ -37,7 +38,8 @@ class Reads:
             ready=int(answer[0]),
             first_lease=_instant(answer[1]),
             first_retry=_instant(answer[2]),
-            overdue=[Overdue(prompt, int(float(due)), platform) for prompt, due, platform in answer[3:]],
+            halt=read_halt(answer[3]),
+            overdue=[Overdue(prompt, int(float(due)), platform) for prompt, due, platform in answer[4:]],
         )
 
     async def due_page(self, platform: str, until: int, offset: int, count: int = BATCH) -> list[tuple[str, int]]:

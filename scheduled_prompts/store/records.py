@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store.halting import Halt
 
 
 class ClaimItem(TypedDict):
@@ -118,6 +119,8 @@ class Look(NamedTuple):
     first_lease: int | None
     first_retry: int | None
     overdue: list[Overdue]
+    halt: Halt | None = None
+    """All is stopped; then nothing is listed as overdue."""
 
 
 class Cancelled(NamedTuple):

@@ -49,6 +49,7 @@ REAP = Script("reap", "op now limit leases max_crashes")
 CANCEL_FIRE = Script("cancel_fire", "op now fire")
 PURGE = Script("purge", "op now before items")
 REPAIR = Script("repair", "op now mode schema items")
+HALT = Script("halt", "op now mode by note cancel")
 LOOK = Script("look", "op now page overdue serves")
 READ = Script("read", "op now kind ids")
 HEARTBEAT = Script("heartbeat", "op now daemon info alive")
@@ -56,5 +57,5 @@ HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 ALL = (
     SAVE, EDIT, PAUSE, RESUME, SKIP, CANCEL, QUARANTINE,
     CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL_FIRE,
-    PURGE, REPAIR, LOOK, READ, HEARTBEAT,
+    PURGE, REPAIR, HALT, LOOK, READ, HEARTBEAT,
 )  # fmt: skip

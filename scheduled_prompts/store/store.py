@@ -12,6 +12,7 @@ from scheduled_prompts.store.condition import Condition
 from scheduled_prompts.store.connection import Connection, adopt, connect
 from scheduled_prompts.store.counts import Counts
 from scheduled_prompts.store.events import EventReads
+from scheduled_prompts.store.halting import Halting
 from scheduled_prompts.store.inspection import Inspection
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.opening import check_namespace, check_server
@@ -22,7 +23,7 @@ from scheduled_prompts.store.transport import Transport
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads, Counts, EventReads, Condition, Inspection):
+class Store(Transitions, Reads, Counts, EventReads, Halting, Condition, Inspection):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.

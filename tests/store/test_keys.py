@@ -53,6 +53,7 @@ SPELLED = {
     "version_key('x')": KEYS.version("x"),
     "ended_key(7)": KEYS.ended(7),
     "quarantine_key": KEYS.quarantine,
+    "halts_key": KEYS.halts,
     "platforms_key": KEYS.platforms,
     "events_key": KEYS.events,
     "P .. 'changes'": KEYS.changes,

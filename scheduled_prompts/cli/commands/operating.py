@@ -33,6 +33,36 @@ def doctor(
     carry_out(doctor(choices(ctx, as_json, store, config), quick=quick, here=here, repair=repair, strict=strict))
 
 
+@app.command("stop-all", rich_help_panel=RUNNING_IT)
+def stop_all(
+    ctx: typer.Context,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for whoever wonders.")] = None,
+    cancel_running: Annotated[
+        bool, typer.Option("--cancel-running", metavar="", help="Ask what runs to stop, too.")
+    ] = False,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """The kill switch: nothing is started any more, by no daemon, until `start-all`."""
+    from scheduled_prompts.cli.halting import stop_all
+
+    carry_out(stop_all(choices(ctx, as_json, store, config), note, cancel_running=cancel_running))
+
+
+@app.command("start-all", rich_help_panel=RUNNING_IT)
+def start_all(
+    ctx: typer.Context,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """All goes on after `stop-all`; what became due meanwhile is late."""
+    from scheduled_prompts.cli.halting import start_all
+
+    carry_out(start_all(choices(ctx, as_json, store, config)))
+
+
 @app.command(rich_help_panel=RUNNING_IT)
 def cleanup(
     ctx: typer.Context,

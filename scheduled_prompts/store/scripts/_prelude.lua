@@ -23,6 +23,7 @@ local function ended_key(window) return P .. 'ended:' .. window end
 local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
+local halts_key = P .. 'halts'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
 
@@ -71,6 +72,9 @@ local function put_in_ready(fire, platform, runner, priority, due)
   end
   redis.call('ZADD', ready_key(queue), ready_score(priority, due), fire)
 end
+
+-- The halt that holds, as JSON; false where all goes its way. Asked first of all by what would make something run.
+local function halted() return redis.call('HGET', KEYS[1], 'halted') end
 
 local function as_set(names)
   local set = {}

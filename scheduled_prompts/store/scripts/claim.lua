@@ -7,10 +7,15 @@
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
 -- scheduled ones also skip (why it is not to run, or ''), next_nominal, next_at ('' for none), next_status, missed_from,
 -- missed_until ('' for none), skips (JSON: what remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
--- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'broken: ' and what is wrong.
+-- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
+-- and what is wrong.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
+if halted() then
+  for i in ipairs(items) do answers[i] = 'halted' end
+  return answers
+end
 
 -- What was made of a fire before the claim failed: nothing is left of it.
 local function unmake_fire(item)

@@ -4,7 +4,8 @@
 -- `overdue` is an instant, ms: prompts due up to then are listed, by due time, at most
 -- `page` over all platforms, each of which gets its share; `serves` is JSON,
 -- {platforms, runners}, `*` for all.
--- Answers {fires ready in the queues, earliest lease expiry or '', earliest retry or '', {prompt id, due, platform} ...}.
+-- Answers {fires ready in the queues, earliest lease expiry or '', earliest retry or '', the halt or '', {prompt id, due,
+-- platform} ...}; while all is stopped no prompts: nobody could claim them.
 local serves = cjson.decode(ARGV[5])
 local function earliest(key)
   local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
@@ -12,7 +13,9 @@ local function earliest(key)
 end
 local ready = 0
 for _, queue in ipairs(served_queues(serves)) do ready = ready + redis.call('ZCARD', ready_key(queue)) end
-local answer = {tostring(ready), earliest(leases_key), earliest(retries_key)}
+local halt = halted()
+local answer = {tostring(ready), earliest(leases_key), earliest(retries_key), halt or ''}
+if halt then return answer end
 local platforms = served_platforms(serves)
 local share = math.ceil(tonumber(ARGV[3]) / math.max(1, #platforms))
 for _, platform in ipairs(platforms) do

@@ -18,7 +18,7 @@ local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'execut
 local kinds_of_keys = {by = 'zset', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
   version = 'hash', key = 'string', ended = 'hash', op = 'string'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
-  events = 'stream', daemons = 'zset', daemon_info = 'hash'}
+  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
 local walked = as_set({'by', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
 

@@ -9,6 +9,13 @@
 local answers, ready = {}, false
 
 local function put_aside(item, hash, stored)
+  if item.reason == 'given_back' then
+    redis.call('HDEL', hash, 'started_at')  -- it was marked, and did not start after all
+    if stored[3] == 'halted' then
+      redis.call('HDEL', hash, 'cancel')  -- what runs is to stop; this waits until all goes on
+      stored[3] = false
+    end
+  end
   if stored[3] then
     end_flagged(item.fire, stored[3], 'error', item.error)
   elseif rests(item.fire, stored[10]) then

@@ -1,5 +1,5 @@
 -- take: ready fires are leased to a daemon (queued -> running), best first across the queues it serves.
--- Guard: the fire is in `ready`, which only queued fires are.
+-- Guard: the fire is in `ready`, which only queued fires are; nothing is taken while all is stopped.
 -- KEYS: meta
 -- ARGV: op now limit lease daemon serves limits
 -- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all; `limits` is JSON, those of
@@ -44,6 +44,7 @@ if prior then
   end
   return describe(held)
 end
+if halted() then return {'0'} end
 
 local limit, waiting, heads = tonumber(ARGV[3]), 0, {}
 for _, queue in ipairs(served_queues(cjson.decode(ARGV[6]))) do
