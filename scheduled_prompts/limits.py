@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduled_prompts.prompt import Name
+from scheduled_prompts.names import Name
 
 AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 

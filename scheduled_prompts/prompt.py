@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator
 
 from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.names import Name
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.schedule import Schedule, zone
 
@@ -25,9 +26,6 @@ SCHEMA = 1
 TIMING = ("schema", "schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy")
 """The fields of a definition that say when, as they are stored."""
 MAX_TEXT_BYTES = 32 * 1024
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\s/:{}\x00-\x1f\x7f]+$")]
-"""A word that may become part of a Redis key: no blank, control character, `/`, `:`, `{` or `}`."""
 
 
 class PromptStatus(StrEnum):

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.limits import Limits
+from scheduled_prompts.names import Name
 from scheduled_prompts.policies import Policies
-from scheduled_prompts.prompt import Name
 
 PREFIX = "SCHEDULED_PROMPTS_"
 _OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt"}

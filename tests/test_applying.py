@@ -81,7 +81,7 @@ async def test_what_differs_is_edited_and_the_rest_stays(lab: Lab) -> None:
         assert change.fields == ["text", "schedule", "name", "priority"]
         assert (change.before.text, change.after.text) == ("hello", "good morning")
         prompt = await scheduler.get(change.before.id)
-        assert (prompt.text, prompt.name, prompt.priority, prompt.version) == ("good morning", None, 50, 2)
+        assert (prompt.text, prompt.name, prompt.priority, prompt.version) == ("good morning", None, None, 2)
         assert prompt.local(prompt.next_at or 0).hour == 10
         assert counts(answer) == [0, 1, 1, 0]
 

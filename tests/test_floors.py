@@ -33,8 +33,9 @@ FLOORS = {
     "views": 1,
     "fire": 1,
     "prompt": 1,
-    "limits": 1,
+    "limits": 0,
     "policies": 0,
+    "names": 0,
     "clock": 0,
     "ids": 0,
     "schedule": 0,
@@ -42,7 +43,7 @@ FLOORS = {
     "version": 0,
 }
 
-RECORDS = {"runners", "fire", "prompt", "policies", "views", "errors"}
+RECORDS = {"runners", "fire", "prompt", "policies", "names", "views", "errors"}
 SCHEDULERS = {"scheduler/scheduler.py", "scheduler/sync.py"}
 REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", *SCHEDULERS, "hosting.py"}
 """They take the caller's client and hand it to the store."""

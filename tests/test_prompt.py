@@ -111,7 +111,7 @@ def test_a_field_of_a_newer_release_is_kept() -> None:
     written = {"schema": 1, "text": "x", "schedule": {"kind": "once", "at": 1, "odd": True}, "mood": {"merry": 1}}
     assert json.loads(read_definition(json.dumps(written)).document()) == written
     prompt = read_prompt(ID, MOVING | {"doc": json.dumps(written)})
-    assert json.loads(prompt.model_copy(update={"priority": 50}).document()) == written
+    assert json.loads(prompt.model_copy(update={"timeout": 3600.0}).document()) == written
 
 
 def test_a_newer_schema_is_told_from_a_broken_record() -> None:

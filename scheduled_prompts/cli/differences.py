@@ -8,7 +8,7 @@ from scheduled_prompts.cli.layout import Fields, field_lines
 from scheduled_prompts.cli.moments import length
 from scheduled_prompts.cli.naming import cut, title
 from scheduled_prompts.cli.output import visible
-from scheduled_prompts.cli.screens import next_times, retries_in_words, standing
+from scheduled_prompts.cli.screens import next_times, overlap_in_words, priority_in_words, retries_in_words, standing
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Edited
@@ -18,7 +18,13 @@ SHORT_VALUES = 64
 LONGEST_TEXT = 600
 NONE = "none"
 
-TOGETHER = {"schedule": "when", "timezone": "when", "retry_delays": "retries", "on_crash": "on crash"}
+TOGETHER = {
+    "schedule": "when",
+    "timezone": "when",
+    "retry_delays": "retries",
+    "on_crash": "on crash",
+    "queue_limit": "overlap",
+}
 """What fields are called here, some of them told together; the others go by their names."""
 
 
@@ -55,6 +61,10 @@ def _in_words(name: str, definition: Definition) -> str:
             return describe(definition.schedule, timezone=definition.timezone)
         case "retries":
             return retries_in_words(definition)
+        case "priority":
+            return priority_in_words(definition)
+        case "overlap":
+            return overlap_in_words(definition)
         case "on crash":
             return definition.on_crash
         case "timeout":

@@ -48,7 +48,20 @@ def retries(text: str) -> dict[str, Any]:
 
 
 OPTIONS = (
-    PolicyOption("priority", int, "High goes first where not all can run (50).", metavar="0-100"),
+    PolicyOption(
+        "overlap",
+        Literal["skip", "queue", "replace", "allow"],
+        "What becomes of an occurrence while the one before has not ended (skip).",
+    ),
+    PolicyOption("queue-limit", int, "How many may wait where --overlap is queue (1).", metavar="1-1000"),
+    PolicyOption("priority", int, "High goes first where not all can run (50; by --origin).", metavar="0-100"),
+    PolicyOption(
+        "origin",
+        Literal["schedule", "routine", "assignment", "goal"],
+        "What it came from: priority 50, 60, 70, 75 (schedule).",
+    ),
+    PolicyOption("concurrency-key", str, "Of all fires with this word only --concurrency run at once.", metavar="WORD"),
+    PolicyOption("concurrency", int, "How many fires with its --concurrency-key run at once (1).", metavar="N"),
     PolicyOption("timeout", seconds, "How long an attempt may take (1h).", metavar="DURATION"),
     PolicyOption(
         "retries",

@@ -53,7 +53,9 @@ def whole_prompt(
         ("runner", _whither(prompt)),
         *((name, getattr(prompt, name) or "") for name in ("owner", "agent", "conversation", "key")),
         ("labels", ", ".join(f"{name}={visible(value, lines=False)}" for name, value in prompt.labels.items())),
-        ("priority", str(prompt.priority)),
+        ("overlap", overlap_in_words(prompt)),
+        ("priority", priority_in_words(prompt)),
+        ("concurrency", concurrency_in_words(prompt)),
         ("timeout", length(round(prompt.timeout * 1000))),
         ("retries", retries_in_words(prompt)),
         ("on crash", prompt.on_crash),
@@ -63,6 +65,32 @@ def whole_prompt(
         *below_each_other("lately", account_lines(account, zone_name)),
     ]
     return "\n".join([title(prompt), *field_lines(fields)])
+
+
+def overlap_in_words(definition: Definition) -> str:
+    if definition.overlap == "queue":
+        waiting = "one waits" if definition.queue_limit == 1 else f"{definition.queue_limit} wait"
+        return f"queue: {waiting} until the one before has ended"
+    return {
+        "skip": "skip: what is due while one is at work does not run",
+        "replace": "replace: the one at work is cancelled, then the next runs",
+        "allow": "allow: several run at once",
+    }[definition.overlap]
+
+
+def priority_in_words(definition: Definition) -> str:
+    number = str(definition.priority_of())
+    return (
+        number
+        if definition.priority is not None or definition.origin == "schedule"
+        else f"{number} ({definition.origin})"
+    )
+
+
+def concurrency_in_words(definition: Definition) -> str:
+    if definition.concurrency_key is None:
+        return ""
+    return f"{definition.concurrency} at once of all with {definition.concurrency_key}"
 
 
 def outcome(fire: Fire) -> str:

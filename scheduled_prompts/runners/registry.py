@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import Name
+from scheduled_prompts.names import Name
 from scheduled_prompts.runners.contract import Runner
 from scheduled_prompts.runners.log import LogRunner
 from scheduled_prompts.runners.python import as_runner

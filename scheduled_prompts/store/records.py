@@ -26,6 +26,14 @@ class ClaimItem(TypedDict):
     runner: str
     priority: str
     on_crash: str
+    owner: str
+    agent: str
+    conversation: str
+    overlap: Literal["skip", "queue", "replace", "allow"]
+    """What becomes of it while the one before has not ended; a manual run runs beside whatever runs."""
+    queue_limit: int
+    concurrency_key: str
+    concurrency: int
     skip: str
     """Why it is not to run; else ''."""
     next_nominal: str
