@@ -133,6 +133,8 @@ class ScheduledPrompt(Definition):
     """`requested` by somebody; later also by the prompt itself."""
     pause_note: str | None = None
     created_at: int
+    created_by: str | None = None
+    """Who made it: `api`, `cli:<user>`, or as a program calls itself."""
     updated_at: int
     ended_at: int | None = None
 
@@ -141,7 +143,7 @@ FIELDS = tuple(sorted(Definition.model_fields, key=Policies.model_fields.__conta
 """Those of a definition: what is asked first, then the policies."""
 _DEFINED = set(FIELDS)
 _MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at", "forgotten")
-_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note")
+_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note", "created_by")
 
 
 class NewerSchema(InvalidInput):

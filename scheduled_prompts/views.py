@@ -95,6 +95,7 @@ def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
         "last_fire": prompt.last_fire,
         "failures": prompt.failures,
         "created_at": instant(prompt.created_at, zone_name),
+        "created_by": prompt.created_by,
         "updated_at": instant(prompt.updated_at, zone_name),
         "ended_at": instant(prompt.ended_at, zone_name),
     }

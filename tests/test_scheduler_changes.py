@@ -262,8 +262,8 @@ async def test_a_resumption_says_what_passed_and_the_account_says_so_too(lab: La
         resumed = await scheduler.resume(prompt)
         assert resumed.passed == (first, first + 2 * HOUR)
         assert resumed.upcoming[0].nominal == first + 2 * HOUR
-        [span] = await scheduler.spans(prompt)
-        assert (span.kind, span.start, span.end, span.note) == ("paused", first, first + 2 * HOUR, "why")
+        _, span = await scheduler.spans(prompt)
+        assert (span.kind, span.start, span.end, span.note) == ("resumed", first, first + 2 * HOUR, "why")
 
 
 async def test_a_pause_in_which_nothing_was_due_costs_nothing(lab: Lab) -> None:

@@ -17,6 +17,7 @@ SHOWN = 8
 REQUESTED = "requested"
 """The reason of a pause that somebody asked for, which is no news."""
 LONGEST_WORDS = 100
+WORDS = {"skip": "to skip", "unskip": "not to skip", "trimmed": "…"}
 MARGIN = 12
 """Where the account begins, in columns: behind the longest name of a field."""
 
@@ -52,7 +53,7 @@ def _fire_row(fire: Fire, zone_name: str) -> tuple[str, str, str]:
 
 
 def _span_row(span: Span, zone_name: str) -> tuple[str, str, str]:
-    return absolute(span.at, zone_name, exact=True), span.kind, _tale(span, zone_name)
+    return absolute(span.at, zone_name, exact=True), WORDS.get(span.kind, span.kind), _tale(span, zone_name)
 
 
 def _tale(span: Span, zone_name: str) -> str:
@@ -62,10 +63,16 @@ def _tale(span: Span, zone_name: str) -> str:
             why = f", {reason}" if reason else ""
             return f"{absolute(span.start, zone_name)} until {absolute(span.end, zone_name)}{why}"
         case "paused":
-            asleep = f"for {length(span.at - span.since)}" if span.since is not None else ""
-            parts = (asleep, reason, visible(span.note or "", lines=False))
-            return ": ".join(part for part in parts if part)
+            return ": ".join(part for part in (reason, visible(span.note or "", lines=False)) if part)
+        case "resumed":
+            return f"after {length(span.at - span.since)}" if span.since is not None else ""
         case "edited":
             return listed([name.replace("_", " ") for name in span.changed])
+        case "skip" | "unskip":
+            return absolute(span.start, zone_name, weekday=True)
+        case "retimed":
+            return f"{absolute(span.end, zone_name)} instead of {absolute(span.start, zone_name)}"
+        case "trimmed":
+            return f"{span.trimmed:,} before that are not kept"
         case "cancelled" | "imported":
             return ""

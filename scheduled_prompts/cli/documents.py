@@ -9,8 +9,9 @@ from scheduled_prompts.views import instant
 
 
 def span_view(span: Span, timezone: str) -> dict[str, Any]:
-    """What an account tells beyond fires: `missed`, `paused` or `edited`, noted down `at`, about the occurrences `from`
-    and `until` (not included). A pause has lasted `since`; an edit `changed` these fields."""
+    """What an account tells beyond fires: what was missed, or changed `by` somebody, noted down `at`, about the
+    occurrences `from` and `until` (not included). A pause has lasted `since`; an edit `changed` these fields. `values`
+    are fields from what to what; long texts are cut."""
     return {
         "kind": span.kind,
         "at": instant(span.at, timezone),
@@ -20,6 +21,10 @@ def span_view(span: Span, timezone: str) -> dict[str, Any]:
         "reason": span.reason,
         "note": span.note,
         "changed": list(span.changed),
+        "by": span.by,
+        "stood": span.stood,
+        "values": {field: {"from": before, "to": after} for field, (before, after) in span.values.items()},
+        "trimmed": span.trimmed,
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import command_name
@@ -24,8 +26,20 @@ def chosen_settings(choices: Choices) -> Settings:
 def closed_scheduler(settings: Settings) -> Scheduler:
     """A scheduler that has not spoken to its store yet."""
     return Scheduler(
-        settings.store, namespace=settings.namespace, timezone=settings.timezone, policies=settings.policies
+        settings.store,
+        namespace=settings.namespace,
+        timezone=settings.timezone,
+        policies=settings.policies,
+        actor=_me(),
     )
+
+
+def _me() -> str:
+    """Who types: as the operating system knows them, whatever the environment says."""
+    user = str(os.geteuid())
+    with suppress(KeyError):  # a container's user often has no name
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    return f"cli:{user}"
 
 
 @asynccontextmanager

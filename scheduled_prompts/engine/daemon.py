@@ -227,7 +227,7 @@ class Daemon:
             self._sweep_now.set()
 
     async def _sweep_for_ever(self) -> None:
-        await self._once(lambda: apply_new_rules(self.store))
+        await self._once(lambda: apply_new_rules(self.store, f"daemon:{self.id}"))
         while True:
             self._sweep_now.clear()
             await self._once(self._sweep)

@@ -12,7 +12,7 @@ from scheduled_prompts.upcoming import next_occurrence
 log = structlog.get_logger()
 
 
-async def apply_new_rules(store: Store) -> int:
+async def apply_new_rules(store: Store, by: str = "scheduled-prompts") -> int:
     """Compute again what is next, if this machine's tzdata or croniter is another than the store's. Returns how many
     prompts moved."""
     current = rules_version()
@@ -25,14 +25,14 @@ async def apply_new_rules(store: Store) -> int:
             continue
         async for page in store.pages_of(status):
             for prompt in page:
-                if isinstance(prompt, ScheduledPrompt) and await _retime(store, prompt):
+                if isinstance(prompt, ScheduledPrompt) and await _retime(store, prompt, by):
                     moved += 1
     await store.set_rules(current)
     log.info("zone_rules_changed", before=stored, now=current, moved=moved)
     return moved
 
 
-async def _retime(store: Store, prompt: ScheduledPrompt) -> bool:
+async def _retime(store: Store, prompt: ScheduledPrompt, by: str) -> bool:
     try:
         following = next_occurrence(prompt, _counts_from(prompt))
     except Exception as error:  # one prompt that cannot be computed stops no other
@@ -40,7 +40,7 @@ async def _retime(store: Store, prompt: ScheduledPrompt) -> bool:
         return False
     if following is None or (following.nominal, following.due) == (prompt.next_nominal, prompt.next_at):
         return False
-    return await store.retime(prompt, following.nominal, following.due)
+    return await store.retime(prompt, following.nominal, following.due, by=by)
 
 
 def _counts_from(prompt: ScheduledPrompt) -> int:

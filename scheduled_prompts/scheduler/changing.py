@@ -13,6 +13,7 @@ from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, latest_between, next_after, zone
 from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
+from scheduled_prompts.scheduler.auditing import values_changed
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
@@ -36,6 +37,8 @@ async def edit(
     force: bool,
     when: When | None,
     changes: Mapping[str, Any],
+    *,
+    by: str,
 ) -> Edited:
     if version is None and not force:
         raise InvalidInput("an edit needs the version it was made on", hint="version=…, as `show` says, or force=True")
@@ -55,7 +58,7 @@ async def edit(
         first = _first(store, found, wanted) if is_broken or RESCHEDULING & set(changed) else None
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
-        answer = await store.edit(_item(found, before, wanted, changed, first))
+        answer = await store.edit(_item(found, before, wanted, changed, first, by))
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
             return Edited(after, changed, coming(after, UPCOMING))
@@ -72,10 +75,10 @@ async def edit(
     raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be edited", hint="try again")
 
 
-async def pause(store: Store, prompt_id: str, note: str | None, version: int | None) -> Paused:
+async def pause(store: Store, prompt_id: str, note: str | None, version: int | None, *, by: str) -> Paused:
     check_note(note)
     await read_whole(store, prompt_id)
-    answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "")
+    answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "", by=by)
     if isinstance(answer, Refused):
         if answer.status == "gone":
             no_such_prompt(prompt_id)
@@ -90,7 +93,7 @@ def check_note(note: str | None) -> None:
         raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
 
 
-async def resume(store: Store, prompt_id: str) -> Resumed:
+async def resume(store: Store, prompt_id: str, *, by: str) -> Resumed:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
         if prompt.status is not PromptStatus.PAUSED:
@@ -104,7 +107,7 @@ async def resume(store: Store, prompt_id: str) -> Resumed:
                 hint="`run` fires it now, `edit --when` gives it another time, `cancel` ends it",
             )
         status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
-        refused = await store.resume(prompt, status, following.nominal, following.due)
+        refused = await store.resume(prompt, status, following.nominal, following.due, by=by)
         if refused is None:
             passed = (start, following.nominal) if following.nominal > start else None
             after = await read_whole(store, prompt_id)
@@ -113,7 +116,7 @@ async def resume(store: Store, prompt_id: str) -> Resumed:
 
 
 async def skip(
-    store: Store, prompt_id: str, mode: Literal["skip", "unskip"], occurrence: str | datetime | int
+    store: Store, prompt_id: str, mode: Literal["skip", "unskip"], occurrence: str | datetime | int, *, by: str
 ) -> Skipped:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
@@ -132,7 +135,7 @@ async def skip(
         if mode == "skip" and _is_behind(prompt, nominal):
             raise Conflict(f"{_local(prompt, nominal)} is not to come: what is next is later")
         skips = {*prompt.skips, nominal} if mode == "skip" else {*prompt.skips} - {nominal}
-        answer = await store.skip(mode, prompt, nominal, skips)
+        answer = await store.skip(mode, prompt, nominal, skips, by=by)
         if answer in ("done", "taken_back"):
             after = await read_whole(store, prompt_id)
             return Skipped(after, nominal, coming(after, UPCOMING))
@@ -205,6 +208,7 @@ def _item(
     wanted: Definition,
     changed: list[str],
     first: Occurrence | None,
+    by: str,
 ) -> EditItem:
     newer = found.model_extra if isinstance(found, ScheduledPrompt) else None
     created = found.created_at if isinstance(found, ScheduledPrompt) else ids.first_instant(found.id)
@@ -225,6 +229,8 @@ def _item(
         "keep": "" if first is None or not isinstance(found, ScheduledPrompt) else _claimed_and_named(found, wanted),
         "was": "" if first is None or not isinstance(found, ScheduledPrompt) else found.timing(),
         "created_at": str(created),
+        "by": by,
+        "values": values_changed(before, wanted, changed),
     }
 
 

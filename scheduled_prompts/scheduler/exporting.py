@@ -39,7 +39,7 @@ Progress = Callable[[int], None]
 """Is told how many more entries are done."""
 
 _INSTANTS = ("created_at", "next_nominal", "last_nominal", "paused_at", "ended_at")
-_FIELDS = {"id", "status", "version", "definition", *_INSTANTS, "skips", "pause_reason", "pause_note"}
+_FIELDS = {"id", "status", "version", "definition", *_INSTANTS, "skips", "pause_reason", "pause_note", "created_by"}
 _IMPORTED = {PromptStatus.SCHEDULED, PromptStatus.ACTIVE, PromptStatus.PAUSED}
 
 
@@ -101,6 +101,7 @@ def entry_of(prompt: ScheduledPrompt) -> Entry:
         "paused_at": instant(prompt.paused_at, zone_name),
         "pause_reason": prompt.pause_reason,
         "pause_note": prompt.pause_note,
+        "created_by": prompt.created_by,
         "ended_at": instant(prompt.ended_at, zone_name),
     }
 
@@ -136,7 +137,7 @@ def check(document: object, shard: int) -> list[Entry]:
 
 
 async def import_prompts(
-    store: Store, document: object, *, overdue: Overdue, dry_run: bool, progress: Progress | None
+    store: Store, document: object, *, overdue: Overdue, dry_run: bool, progress: Progress | None, by: str
 ) -> Imported:
     entries = check(document, store.keys.shard)
     done = Imported(0, 0, 0, 0, 0, [], [], dry_run)
@@ -151,7 +152,7 @@ async def import_prompts(
         done = done._replace(existing=done.existing + sum(found is not None for found in present))
         new = [prompt for prompt, found in zip(arriving, present, strict=True) if found is None]
         for first in range(0, len(new), AT_ONCE):
-            done = await _write(store, done, new[first : first + AT_ONCE], overdue)
+            done = await _write(store, done, new[first : first + AT_ONCE], overdue, by)
         if progress is not None:
             progress(len(page))
     return done
@@ -167,13 +168,17 @@ def _counted(prompts: Sequence[ScheduledPrompt]) -> dict[str, int]:
     return {"ended": ended, "quarantined": len(prompts) - ended}
 
 
-async def _write(store: Store, done: Imported, prompts: Sequence[ScheduledPrompt], overdue: Overdue) -> Imported:
+async def _write(
+    store: Store, done: Imported, prompts: Sequence[ScheduledPrompt], overdue: Overdue, by: str
+) -> Imported:
     now = store.clock.now()
     arriving = [(prompt, _arriving(prompt, now, overdue)) for prompt in prompts]
     done.overdue.extend(prompt.id for prompt, arrived in arriving if arrived is None)
     whole = [(prompt, arrived) for prompt, arrived in arriving if arrived is not None]
     create = _would_create if done.dry_run else _create
-    answers = await asyncio.gather(*(create(store, before, prompt) for before, prompt in whole), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(create(store, before, prompt, by) for before, prompt in whole), return_exceptions=True
+    )
     created, existing, passed = done.created, done.existing, done.passed
     for (before, arrived), answer in zip(whole, answers, strict=True):
         if isinstance(answer, BaseException):
@@ -212,17 +217,17 @@ def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledP
     return prompt.model_copy(update=moved)
 
 
-async def _create(store: Store, before: ScheduledPrompt, prompt: ScheduledPrompt) -> str | None:
+async def _create(store: Store, before: ScheduledPrompt, prompt: ScheduledPrompt, by: str) -> str | None:
     """The id of the prompt that is in the way: its own where it exists, that of the key's holder."""
     try:
-        return await store.create(prompt, imported=str(before.next_nominal or ""))
+        return await store.create(prompt, imported=str(before.next_nominal or ""), by=by)
     except StoreUnusable:
         if (await store.read_prompts([prompt.id]))[0] is not None:
             return prompt.id  # it came into being meanwhile
         raise
 
 
-async def _would_create(store: Store, _: ScheduledPrompt, prompt: ScheduledPrompt) -> str | None:
+async def _would_create(store: Store, _: ScheduledPrompt, prompt: ScheduledPrompt, __: str) -> str | None:
     holder = None if prompt.key is None else await store.holder_of(prompt.owner, prompt.key)
     if holder is None:
         return None
@@ -268,7 +273,8 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
     except (ValueError, TypeError):
         problems.append(Problem(f"{place}.skips", f"{_shown(skips)} is not a list of instants"))
     fields |= {"id": prompt_id, "status": status, "pause_reason": entry.get("pause_reason")}
-    fields |= {"pause_note": entry.get("pause_note"), "failures": 0, "version": 1, "seq": 0}
+    fields |= {"created_by": entry.get("created_by"), "pause_note": entry.get("pause_note")}
+    fields |= {"failures": 0, "version": 1, "seq": 0}
     if entry.get("created_at") is None:
         problems.append(Problem(f"{place}.created_at", "it is missing"))
     fields["updated_at"] = fields.get("created_at")

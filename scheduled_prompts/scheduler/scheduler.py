@@ -29,6 +29,7 @@ from scheduled_prompts.scheduler.answers import (
     Skipped,
 )
 from scheduled_prompts.scheduler.applying import Applied, Wanted
+from scheduled_prompts.scheduler.auditing import actor_named
 from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
 from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
@@ -51,8 +52,8 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. Use it as
-    an async context manager, or call `open` and `close`.
+    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. `actor`:
+    who makes the changes, as the account tells it. Use it as an async context manager, or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer.
     """
@@ -64,6 +65,7 @@ class Scheduler:
         namespace: str = "sp",
         timezone: str | None = None,
         policies: Policies | None = None,
+        actor: str = "api",
         clock: Clock | None = None,
     ) -> None:
         self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
@@ -71,6 +73,7 @@ class Scheduler:
         self.clock = self.store.clock
         self.timezone = zone(timezone or system_timezone()).key
         self.policies = policies or Policies()
+        self.actor = actor_named(actor)
 
     @staticmethod
     def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
@@ -122,6 +125,7 @@ class Scheduler:
             next_nominal=coming[0].nominal,
             next_at=coming[0].due,
             created_at=now,
+            created_by=self.actor,
             updated_at=now,
         )
         holder = await self.store.create(prompt)
@@ -181,7 +185,7 @@ class Scheduler:
         Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput.
         """
         return await changing.edit(
-            self.store, self.policies, await self.resolve(id_or_part), version, force, when, changes
+            self.store, self.policies, await self.resolve(id_or_part), version, force, when, changes, by=self.actor
         )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
@@ -189,21 +193,21 @@ class Scheduler:
 
         Raises NotFound; Conflict where it is not scheduled or active; VersionConflict where it is not at `version`.
         """
-        return await changing.pause(self.store, await self.resolve(id_or_part), note, version)
+        return await changing.pause(self.store, await self.resolve(id_or_part), note, version, by=self.actor)
 
     async def resume(self, id_or_part: str) -> Resumed:
         """A paused prompt fires again, from its next occurrence on: what passed meanwhile is accounted for, not fired.
         Raises NotFound; Conflict where it is not paused, or nothing is left to come."""
-        return await changing.resume(self.store, await self.resolve(id_or_part))
+        return await changing.resume(self.store, await self.resolve(id_or_part), by=self.actor)
 
     async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms
         UTC). Raises NotFound; InvalidInput where there is no such occurrence; Conflict where it is too late."""
-        return await changing.skip(self.store, await self.resolve(id_or_part), "skip", occurrence)
+        return await changing.skip(self.store, await self.resolve(id_or_part), "skip", occurrence, by=self.actor)
 
     async def unskip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """An occurrence that was to be skipped will fire after all. Raises as `skip` does."""
-        return await changing.skip(self.store, await self.resolve(id_or_part), "unskip", occurrence)
+        return await changing.skip(self.store, await self.resolve(id_or_part), "unskip", occurrence, by=self.actor)
 
     async def cancel(self, id_or_part: str) -> Cancelled:
         """A prompt fires no more; what waits ends, what runs is asked to stop.
@@ -211,7 +215,7 @@ class Scheduler:
         Raises NotFound; Conflict where it has ended already.
         """
         prompt_id = await self.resolve(id_or_part)
-        answer = await self.store.cancel(prompt_id)
+        answer = await self.store.cancel(prompt_id, by=self.actor)
         if isinstance(answer, Cancelled):
             return answer
         if answer.status == "gone":
@@ -301,7 +305,7 @@ class Scheduler:
         return await finding.page_of_fires(self.store, await self.resolve(id_or_part), limit, cursor)
 
     async def spans(self, id_or_part: str) -> Sequence[Span]:
-        """What a prompt's history does not tell: when it was paused or edited, and which occurrences were missed."""
+        """What a prompt's history does not tell: what was changed, when and by whom, and what was missed."""
         return await self.store.spans(await self.resolve(id_or_part))
 
     async def quarantined(self) -> Sequence[Quarantined]:
@@ -415,4 +419,6 @@ class Scheduler:
 
         Raises Refusals (an InvalidInput) with every problem, before anything is written.
         """
-        return await exporting.import_prompts(self.store, document, overdue=overdue, dry_run=dry_run, progress=progress)
+        return await exporting.import_prompts(
+            self.store, document, overdue=overdue, dry_run=dry_run, progress=progress, by=self.actor
+        )

@@ -223,6 +223,9 @@ def _span(stored: dict[str, Any]) -> Span:
         tuple(stored.get("changed", ())),
         stored.get("stood"),
         stored.get("was"),
+        stored.get("by"),
+        {field: (before, after) for field, (before, after) in json.loads(stored.get("values", "{}")).items()},
+        int(stored.get("count", 0)),
     )
 
 

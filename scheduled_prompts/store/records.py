@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,6 +67,8 @@ class EditItem(TypedDict):
     keep: str
     was: str
     created_at: str
+    by: str
+    values: str
 
 
 class SettleItem(TypedDict):
@@ -144,16 +148,24 @@ class Refused(NamedTuple):
     version: str = ""
 
 
-class Span(NamedTuple):
-    """What the account tells beyond fires. Instants are ms UTC.
+SpanKind = Literal[
+    "missed", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "retimed", "imported", "trimmed"
+]
 
-    `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `paused`: those that a pause
-    kept from firing, and `since` when it lasted; `edited`: from `start` on another schedule counts, which begins with
-    `end` (None where the schedule stayed); `cancelled`: what was next, `start`, was not to come any more; `imported`:
-    what was to come before `end` is told where it came from, or, from `start` on, passed meanwhile.
+
+class Span(NamedTuple):
+    """What the account tells beyond fires: what was missed, and each change, `by` whom. Instants are ms UTC.
+
+    `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `edited`: from `start` on
+    another schedule counts, which begins with `end` (None where the schedule stayed); `paused`: what is next, `start`,
+    is not to fire; `resumed`: the pause, which lasted `since`, kept those from `start` up to `end` from firing; `skip`
+    and `unskip`: the occurrence `start` is not to fire, or is after all; `cancelled`: what was next, `start`, was not
+    to come any more; `retimed`: the zone's rules changed, and `end` is next instead of `start`; `imported`: what was to
+    come before `end` is told where it came from, or, from `start` on, passed meanwhile; `trimmed`: in place of the
+    oldest entries, that many, made from `since` until `at`.
     """
 
-    kind: Literal["missed", "paused", "edited", "cancelled", "imported"]
+    kind: SpanKind
     at: int
     start: int | None = None
     end: int | None = None
@@ -162,9 +174,14 @@ class Span(NamedTuple):
     note: str | None = None
     changed: tuple[str, ...] = ()
     stood: str | None = None
-    """The status that an edit, or a cancellation, found; of a pause it tells `since`, `reason` and `note`, too."""
+    """The status that a change found; of a pause an edit or a cancellation tells `since`, `reason` and `note`, too."""
     was: str | None = None
     """What the occurrences before an edit followed from: JSON, as `Definition` reads it, without the text."""
+    by: str | None = None
+    """Who made the change: `api`, `cli:<user>`, `daemon:<id>`, or as a program calls itself."""
+    values: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
+    """The fields that an edit changed, from what to what, as JSON has them. Long texts are cut."""
+    trimmed: int = 0
 
 
 class Quarantined(NamedTuple):

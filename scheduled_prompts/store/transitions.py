@@ -42,11 +42,11 @@ class Transitions:
         return f"{self._op_prefix}{self._ops:x}"
 
     async def create(
-        self, prompt: ScheduledPrompt, *, imported: str | None = None, op: str | None = None
+        self, prompt: ScheduledPrompt, *, imported: str | None = None, by: str = "", op: str | None = None
     ) -> str | None:
         """Store a new prompt. Returns the id of the living prompt that already has its key, or None.
 
-        `imported`: what was next (ms UTC) where it comes from, '' where that is unknown.
+        `imported`: what was next (ms UTC) where it comes from, '' where that is unknown; `by`: who imports it.
         """
         answer = await self.transport.run(
             script.SAVE,
@@ -65,6 +65,7 @@ class Transitions:
                     "next_nominal": str(prompt.next_nominal),
                     "next_at": str(prompt.next_at),
                     "more": _more(prompt),
+                    "by": by,
                     **({} if imported is None else {"imported": imported}),
                 }
             ),
@@ -73,7 +74,9 @@ class Transitions:
             raise StoreUnusable(f"a prompt with the id {prompt.id} exists already")
         return str(answer[1]) if answer[0] == "exists" else None
 
-    async def retime(self, prompt: ScheduledPrompt, next_nominal: int, next_at: int, *, op: str | None = None) -> bool:
+    async def retime(
+        self, prompt: ScheduledPrompt, next_nominal: int, next_at: int, *, by: str = "", op: str | None = None
+    ) -> bool:
         """Move what is next, because the rules of the zone changed. False where the prompt changed meanwhile."""
         answer = await self.transport.run(
             script.SAVE,
@@ -86,6 +89,7 @@ class Transitions:
                     "seq": str(prompt.seq),
                     "status": prompt.status,
                     "platform": prompt.platform,
+                    "by": by,
                     "next_nominal": str(next_nominal),
                     "next_at": str(next_at),
                 }
@@ -157,7 +161,14 @@ class Transitions:
         return "moved" if answer[0] == "moved" else _refused(answer)
 
     async def pause(
-        self, prompt_id: str, *, version: int | None = None, reason: str, note: str = "", op: str | None = None
+        self,
+        prompt_id: str,
+        *,
+        version: int | None = None,
+        reason: str,
+        note: str = "",
+        by: str = "",
+        op: str | None = None,
     ) -> int | Refused:
         """A prompt fires no more until it is resumed. Returns how many waiting fires were taken back."""
         answer = await self.transport.run(
@@ -167,11 +178,19 @@ class Transitions:
             version="" if version is None else str(version),
             reason=reason,
             note=note,
+            by=by,
         )
         return int(answer[1]) if answer[0] == "paused" else _refused(answer)
 
     async def resume(
-        self, prompt: ScheduledPrompt, status: str, next_nominal: int, next_at: int, *, op: str | None = None
+        self,
+        prompt: ScheduledPrompt,
+        status: str,
+        next_nominal: int,
+        next_at: int,
+        *,
+        by: str = "",
+        op: str | None = None,
     ) -> Refused | None:
         """A paused prompt fires again, from `next_nominal` on. None where it does."""
         answer = await self.transport.run(
@@ -185,6 +204,7 @@ class Transitions:
             next_nominal=str(next_nominal),
             next_at=str(next_at),
             skips=skips_json(nominal for nominal in prompt.skips if nominal >= next_nominal),
+            by=by,
         )
         return None if answer[0] == "resumed" else _refused(answer)
 
@@ -195,6 +215,7 @@ class Transitions:
         nominal: int,
         skips: Iterable[int],
         *,
+        by: str = "",
         op: str | None = None,
     ) -> str | Refused:
         """`skips`: all that are to be skipped from now on. Returns `done`, `taken_back` (it was claimed ahead), or the
@@ -207,14 +228,15 @@ class Transitions:
             version=str(prompt.version),
             nominal=str(nominal),
             skips=skips_json(skips),
+            by=by,
         )
         if answer[0] in ("conflict", "gone"):
             return _refused(answer)
         return str(answer[1] if answer[0] == "late" else answer[0])
 
-    async def cancel(self, prompt_id: str, *, op: str | None = None) -> Cancelled | Refused:
+    async def cancel(self, prompt_id: str, *, by: str = "", op: str | None = None) -> Cancelled | Refused:
         """A prompt fires no more; what waits ends, what runs is asked to stop."""
-        answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id)
+        answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id, by=by)
         if answer[0] == "cancelled":
             return Cancelled(answer[1], int(answer[2]), int(answer[3]))
         return _refused(answer)
@@ -271,13 +293,14 @@ class Transitions:
 
 
 def _more(prompt: ScheduledPrompt) -> dict[str, str]:
-    """What an imported prompt brings along, and a new one does not have."""
+    """What most new prompts do not have."""
     fields = {
         "last_nominal": prompt.last_nominal,
         "paused_at": prompt.paused_at,
         "pause_reason": prompt.pause_reason,
         "pause_note": prompt.pause_note,
         "skips": skips_json(prompt.skips) or None,
+        "created_by": prompt.created_by,
         "updated_at": None if prompt.updated_at == prompt.created_at else prompt.updated_at,
     }
     return {name: str(value) for name, value in fields.items() if value is not None}

@@ -41,9 +41,14 @@ def test_a_pause_says_why_and_a_resume_what_passed(cli: CommandLine) -> None:
     assert resumed.out.splitlines()[0] == f"resumed {prompt_id[-8:]}: tick"
     assert " until " in resumed.out.splitlines()[1]
     assert "did not, and will not" in resumed.out
-    assert "paused  for 1." in cli("show", prompt_id).out
-    [span] = cli.json("show", prompt_id)["spans"]
-    assert (span["kind"], span["note"]) == ("paused", "the holidays")
+    lately = cli("show", prompt_id).out
+    assert "paused   the holidays" in lately
+    assert "resumed  after 1." in lately
+    pause, resumption = cli.json("show", prompt_id)["spans"]
+    assert (pause["kind"], pause["note"]) == ("paused", "the holidays")
+    assert (resumption["kind"], resumption["until"]) > ("resumed", resumption["from"])
+    assert pause["by"] == resumption["by"] == document["created_by"]
+    assert document["created_by"].startswith("cli:")
 
 
 def test_programs_are_told_which_span_passed(cli: CommandLine) -> None:

@@ -223,9 +223,16 @@ async def test_the_account_tells_what_a_pause_kept_from_firing(lab: Lab) -> None
         await store.clock.sleep(HOUR / 1000)
         due = store.clock.now() + HOUR
         await resumed(store, prompt, next_at=due)
-        [span] = await store.spans(prompt.id)
-        assert (span.kind, span.start, span.end, span.since, span.reason, span.note) == (
+        began, span = await store.spans(prompt.id)
+        assert (began.kind, began.at, began.start, began.reason, began.note) == (
             "paused",
+            since,
+            prompt.next_nominal,
+            "requested",
+            "why",
+        )
+        assert (span.kind, span.start, span.end, span.since, span.reason, span.note) == (
+            "resumed",
             prompt.next_nominal,
             due,
             since,

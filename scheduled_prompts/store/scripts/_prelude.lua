@@ -146,10 +146,34 @@ local function living_holder(owner, key, id)
   return stored and not has_ended(stored[1]) and holder or nil
 end
 
--- Of what `explain` tells beyond fires. Instants are strings of ms; what is unknown is left out.
+-- Of more than these the oldest go. The first entry then says how many are gone, and from when until when they were.
+local MOST_SPANS = 1000
+
+local function trim_spans(key)
+  local trimmed = {kind = 'trimmed', count = 0}
+  repeat
+    local ok, oldest = pcall(cjson.decode, redis.call('LPOP', key))
+    if not ok or type(oldest) ~= 'table' then oldest = {} end
+    trimmed.count = trimmed.count + (oldest.count or 1)
+    trimmed.since = trimmed.since or oldest.since and oldest.kind == 'trimmed' and oldest.since or oldest.at
+    trimmed.at = oldest.at or trimmed.at
+  until redis.call('LLEN', key) < MOST_SPANS
+  redis.call('LPUSH', key, cjson.encode(trimmed))
+end
+
+-- Of what `explain` tells beyond fires. Instants are strings of ms; what is unknown ('') is left out.
 local function span(id, kind, fields)
-  fields.kind, fields.at = kind, now
-  redis.call('RPUSH', spans_key(id), cjson.encode(fields))
+  local entry = {kind = kind, at = now}
+  for name, value in pairs(fields) do
+    if value and value ~= '' then entry[name] = value end
+  end
+  if redis.call('RPUSH', spans_key(id), cjson.encode(entry)) > MOST_SPANS then trim_spans(spans_key(id)) end
+end
+
+-- A change that somebody made, as an entry there. It is made whether or not there is a list to note it down in.
+local function note_change(id, kind, by, fields)
+  fields.by = by
+  harm_alone(span, id, kind, fields)
 end
 
 -- How many fires ended in these five minutes, by how: 'succeeded', 'failed', …; and how late they started, in buckets of

@@ -2,7 +2,7 @@
 -- waiting fires end (queued | retrying -> cancelled), its running ones are asked to stop. A key that is no record is deleted.
 -- Guard: the prompt exists; it is not cancelled, and if executed, something of it still lives.
 -- KEYS: meta
--- ARGV: op now id
+-- ARGV: op now id by
 -- Answers {'cancelled', status before, waiting fires ended, running fires asked to stop} | {'conflict', status} | {'gone'}.
 if prior then return prior end
 local id = ARGV[3]
@@ -30,8 +30,8 @@ if is_no_hash then
   delete()
 else
   -- What was next is known no longer; a span that is no list harms nothing but itself.
-  harm_alone(span, id, 'cancelled', {from = tonumber(stored[5] or '') and stored[5] or nil, stood = stored[1],
-    since = stored[6] or nil, reason = stored[7] or nil, note = stored[8] or nil})
+  note_change(id, 'cancelled', ARGV[4], {from = tonumber(stored[5] or '') and stored[5], stood = stored[1], since = stored[6],
+    reason = stored[7], note = stored[8]})
   redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
   redis.call('HSET', hash, 'version', raised(stored[2]), 'seq', raised(stored[3]))
   redis.call('HDEL', hash, 'skips', 'paused_at', 'pause_reason', 'pause_note')

@@ -8,7 +8,8 @@
 -- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
 -- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else '', and skips:
 -- JSON of those that still name an occurrence, or '', and keep: a nominal time that was claimed and that the new schedule
--- names too, or '', and was: JSON of what the former occurrences followed from, or ''. A `version` of '' is that of a record
+-- names too, or '', and was: JSON of what the former occurrences followed from, or ''; for the account also by (who edits)
+-- and values (JSON: each changed field, from what to what). A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
 -- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
 if prior then return prior end
@@ -66,13 +67,12 @@ redis.call('SADD', platforms_key, edit.platform)
 remove_from_due(id)
 local armed = after == 'scheduled' or after == 'active'
 if armed then redis.call('ZADD', due_key(edit.platform), next_at, id) end
-local former = {version = version or nil, changed = edit.changed, stood = status}
+local former = {version = version, changed = edit.changed, values = edit.values, stood = status}
 if rescheduled then
-  former.from, former['until'] = tonumber(stored[4] or '') and stored[4] or nil, edit.next_nominal
-  if (edit.was or '') ~= '' then former.was = edit.was end
-  former.since, former.reason, former.note = stored[9] or nil, stored[10] or nil, stored[11] or nil
+  former.from, former['until'], former.was = tonumber(stored[4] or '') and stored[4], edit.next_nominal, edit.was
+  former.since, former.reason, former.note = stored[9], stored[10], stored[11]
 end
-span(id, 'edited', former)
+note_change(id, 'edited', edit.by, former)
 local asked = {}
 if rescheduled then
   local _

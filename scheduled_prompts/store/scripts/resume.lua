@@ -1,7 +1,7 @@
 -- resume: a paused prompt fires again (paused -> scheduled | active). What it would have fired meanwhile becomes a span.
 -- Guard: it is paused, with version and seq as they were read; the new "next" lies after the last occurrence claimed.
 -- KEYS: meta
--- ARGV: op now id version seq status platform next_nominal next_at skips
+-- ARGV: op now id version seq status platform next_nominal next_at skips by
 -- `skips` is JSON: which occurrences to come are still to be skipped, or ''. Answers {'resumed'} | {'conflict', status, version} | {'gone'}.
 if prior then return prior end
 local id, status, platform, next_nominal, next_at = ARGV[3], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
@@ -21,7 +21,7 @@ redis.call('HDEL', hash, 'paused_at', 'pause_reason', 'pause_note', 'failures', 
 if ARGV[10] ~= '' then redis.call('HSET', hash, 'skips', ARGV[10]) end
 redis.call('ZADD', due_key(platform), next_at, id)
 move_status(id, 'paused', status, stored[6])
-span(id, 'paused', {from = stored[5], ['until'] = next_nominal, since = stored[7] or nil, reason = stored[8] or nil, note = stored[9] or nil})
+note_change(id, 'resumed', ARGV[11], {from = stored[5], ['until'] = next_nominal, since = stored[7], reason = stored[8], note = stored[9]})
 event('resumed', id)
 local answer = remember({'resumed'})
 announce('armed', {prompt = id, platform = platform, due = next_at})

@@ -4,20 +4,23 @@
 -- KEYS: meta
 -- ARGV: op now mode prompt
 -- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at, more (further fields of
--- the hash), imported (what was next where it comes from; '': unknown; absent: it is new); for retime id, version, seq, status, platform and the new next_nominal, next_at. Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+-- the hash), imported (what was next where it comes from; '': unknown; absent: it is new), by (who imports it); for retime
+-- id, version, seq, status, platform, by and the new next_nominal, next_at.
+-- Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
 local id = prompt.id
 local hash = prompt_key(id)
 
 if ARGV[3] == 'retime' then
-  local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'last_nominal')
+  local stored = redis.call('HMGET', hash, 'version', 'seq', 'status', 'last_nominal', 'next_nominal')
   if stored[1] ~= prompt.version or stored[2] ~= prompt.seq or stored[3] ~= prompt.status then return {'conflict'} end
   if stored[3] ~= 'scheduled' and stored[3] ~= 'active' then return {'conflict'} end
   if stored[4] and stored[4] ~= '' and tonumber(prompt.next_nominal) <= tonumber(stored[4]) then return {'conflict'} end
   redis.call('HSET', hash, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at, 'updated_at', now)
   redis.call('HINCRBY', hash, 'seq', 1)
   redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id)
+  note_change(id, 'retimed', prompt.by, {from = stored[5], ['until'] = prompt.next_nominal})
   local answer = remember({'retimed'})
   announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
   return answer
@@ -42,7 +45,7 @@ local armed = prompt.status == 'scheduled' or prompt.status == 'active'
 if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end
 -- Of an imported one's past only what comes after is known here.
 if prompt.imported then
-  span(id, 'imported', {from = prompt.imported ~= '' and prompt.imported or nil, ['until'] = prompt.next_nominal})
+  note_change(id, 'imported', prompt.by, {from = prompt.imported, ['until'] = prompt.next_nominal})
 end
 event('created', id)
 local answer = remember({'created'})

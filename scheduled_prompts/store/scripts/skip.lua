@@ -2,7 +2,7 @@
 -- Guard: the prompt is scheduled, active or paused, with the version that was read; the occurrence was not claimed. One that
 -- was claimed ahead and is not due yet is taken back instead.
 -- KEYS: meta
--- ARGV: op now mode id version nominal skips
+-- ARGV: op now mode id version nominal skips by
 -- `mode` is 'skip' or 'unskip'; `skips` is JSON: all that are to be skipped from now on, or ''.
 -- Answers {'done'} | {'taken_back'} | {'late', status of the fire} | {'conflict', status, version} | {'gone'}.
 if prior then return prior end
@@ -19,6 +19,7 @@ if last and tonumber(nominal) <= last then
   if ARGV[3] == 'unskip' or tonumber(claimed[2]) <= tonumber(now) then return {'late', claimed[1]} end
   local how = stop_fire(fire, 'requested')
   if not how then return {'late', claimed[1]} end
+  note_change(id, 'skip', ARGV[8], {from = nominal})
   local answer = remember({'taken_back'})
   if how == 'asked' then announce_stops({fire}, 'requested') end
   return answer
@@ -33,6 +34,7 @@ end
 if #skips == 0 then redis.call('HDEL', hash, 'skips') else redis.call('HSET', hash, 'skips', cjson.encode(skips)) end
 redis.call('HSET', hash, 'updated_at', now)
 redis.call('HINCRBY', hash, 'version', 1)
+note_change(id, ARGV[3], ARGV[8], {from = nominal})
 event(ARGV[3], id, 'nominal', nominal)
 local answer = remember({'done'})
 local ok, definition = pcall(cjson.decode, stored[4])
