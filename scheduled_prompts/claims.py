@@ -39,6 +39,7 @@ def claim_item(
         "queue_limit": prompt.queue_limit,
         "concurrency_key": prompt.concurrency_key or "",
         "concurrency": prompt.concurrency,
+        "deadline": "",
         "skip": "",
         "next_nominal": "",
         "next_at": "",

@@ -48,6 +48,14 @@ class Policies(BaseModel):
     """Whether a fire whose daemon died runs again (at least once) or ends `interrupted` (at most once)."""
     jitter: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     """Each occurrence is due up to this much after its nominal time, the same whoever computes it."""
+    misfire: Literal["once", "skip", "all"] = "once"
+    """Of occurrences that passed while nothing could fire them the latest fires, none is caught up with, or the last
+    `catch_up_limit` fire in order, one at a time."""
+    grace: Annotated[float | None, Field(ge=1, le=366 * 86_400)] = None
+    """How late, from its due time on, an occurrence may still begin; later, it is missed. None: an hour (a one-shot:
+    however late), a minute with `misfire="skip"`."""
+    catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many occurrences `misfire="all"` catches up with at most; those before them are missed."""
 
     def priority_of(self, trigger: Literal["schedule", "manual"] = "schedule") -> int:
         """Which priority a fire has."""

@@ -20,12 +20,15 @@ from pydantic import Field, StringConstraints, field_validator
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.names import Name
 from scheduled_prompts.policies import Policies
-from scheduled_prompts.schedule import Schedule, zone
+from scheduled_prompts.schedule import Once, Schedule, zone
 
 SCHEMA = 1
 TIMING = ("schema", "schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy")
 """The fields of a definition that say when, as they are stored."""
 MAX_TEXT_BYTES = 32 * 1024
+GRACE = 3_600.0
+GRACE_OF_SKIP = 60.0
+"""How late an occurrence may begin, in seconds, where the prompt does not say it."""
 
 
 class PromptStatus(StrEnum):
@@ -91,6 +94,17 @@ class Definition(Policies):
     @property
     def jitter_ms(self) -> int:
         return round(self.jitter * 1000)
+
+    @property
+    def grace_ms(self) -> int | None:
+        """How late an occurrence may begin; None: however late."""
+        grace = self.grace
+        if grace is None:
+            if self.misfire == "skip":
+                grace = GRACE_OF_SKIP
+            elif not isinstance(self.schedule, Once):
+                grace = GRACE
+        return None if grace is None else round(grace * 1000)
 
     def document(self) -> str:
         """The definition as compact JSON, without what is default, and with what a newer release added to it."""

@@ -59,6 +59,9 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "retry_delays": list(definition.retry_delays),
         "on_crash": definition.on_crash,
         "jitter": definition.jitter,
+        "misfire": definition.misfire,
+        "grace": definition.grace,
+        "catch_up_limit": definition.catch_up_limit,
     }
 
 

@@ -94,8 +94,8 @@ def _change(name: str, change: Changed) -> str:
     if name == "labels":
         names = sorted({n for n in before.labels.keys() | after.labels if before.labels.get(n) != after.labels.get(n)})
         return "; ".join(f"labels.{n}: {_pair(before.labels.get(n), after.labels.get(n))}" for n in names)
-    if name in ("timeout", "jitter"):
-        return f"{name}: {length(round(getattr(before, name) * 1000))} → {length(round(getattr(after, name) * 1000))}"
+    if name in ("timeout", "jitter", "grace"):
+        return f"{name}: {_length(getattr(before, name))} → {_length(getattr(after, name))}"
     return f"{name}: {_pair(getattr(before, name), getattr(after, name))}"
 
 
@@ -108,6 +108,10 @@ def _pair(before: object, after: object) -> str:
             shared += 1
     start = shared - CONTEXT if shared > 2 * CONTEXT else 0
     return f"{_cut(one, start)} → {_cut(other, start)}"
+
+
+def _length(seconds: float | None) -> str:
+    return "default" if seconds is None else length(round(seconds * 1000))
 
 
 def _words(value: object) -> str:

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 _TOP = ("set", "owner", "defaults", "prompts")
 _FIELDS = (*(name for name in FIELDS if name not in ("schedule", "key", "owner")), "when", "text_file")
 _DEFAULTS = tuple(name for name in _FIELDS if name not in ("text", "text_file", "when", "name"))
-_DURATIONS = {name for name, field in Definition.model_fields.items() if field.annotation is float}
+_DURATIONS = {name for name, field in Definition.model_fields.items() if field.annotation in (float, float | None)}
 _OTHER_WORDS = {"schedule": "when", "cron": "when", "tz": "timezone", "prompt": "text", "file": "text_file"}
 _HINTS = {
     "key": "the key is the table's name",

@@ -71,6 +71,8 @@ def _in_words(name: str, definition: Definition) -> str:
             return length(round(definition.timeout * 1000))
         case "jitter":
             return f"up to {length(definition.jitter_ms)}" if definition.jitter else NONE
+        case "grace":
+            return "default" if definition.grace is None else length(round(definition.grace * 1000))
         case "labels":
             return ", ".join(f"{key}={visible(value, lines=False)}" for key, value in definition.labels.items()) or NONE
         case _:

@@ -129,7 +129,7 @@ def _details(event: Event, fires: dict[str, Fire], timezone: str, *, tersely: bo
                 parts.append(first_line(fire.error or ""))
         case "reaped":
             parts.append("its daemon was lost")
-        case "missed":
+        case "missed" if "from" in fields:
             first, until = (
                 _moment(fields.get("from"), event.at, timezone),
                 _moment(fields.get("until"), event.at, timezone),

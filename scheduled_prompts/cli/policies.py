@@ -72,6 +72,11 @@ OPTIONS = (
     ),
     PolicyOption("on-crash", Literal["rerun", "interrupt"], "What becomes of a fire whose daemon died (rerun)."),
     PolicyOption("jitter", seconds, "Be due up to this much later (0).", metavar="DURATION"),
+    PolicyOption(
+        "misfire", Literal["once", "skip", "all"], "Of those that passed unfired: the latest, none, all (once)."
+    ),
+    PolicyOption("grace", seconds, "Later than this is missed (1h; a one-shot never is).", metavar="DURATION"),
+    PolicyOption("catch-up-limit", int, "How many to catch up with, --misfire all (10).", metavar="N"),
 )
 
 

@@ -14,15 +14,17 @@ from scheduled_prompts.upcoming import due_at, next_occurrence
 def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | None:
     """The claim of what is due by `horizon` (ms UTC; `now` plus the lead), or None where nothing is.
 
-    Of several occurrences that have passed by `now` the latest fires; those before it are one missed range. One that is
-    to be skipped becomes a fire that was skipped, in its turn.
+    Of several occurrences that have passed by `now` the latest is claimed, with `misfire="all"` the first of those that
+    are caught up with; those before it are one missed range. One that is later than its grace becomes a fire that was
+    missed; one that is to be skipped a fire that was skipped, in its turn.
     """
     first, due = prompt.next_nominal, prompt.next_at
     if not prompt.status.is_armed or first is None or due is None or due > horizon:
         return None
     nominal = _latest_to_fire(prompt, first, now)
-    if nominal != first:
-        due = due_at(prompt, nominal)
+    if prompt.misfire == "all":
+        nominal = _first_to_catch_up_with(prompt, first, nominal, now)
+    due = _due(prompt, nominal)
     following = next_occurrence(prompt, nominal)
     item = claim_item(prompt, ids.scheduled_fire_id(prompt.id, nominal), "schedule", nominal=nominal, due=due)
     if following is None:
@@ -33,6 +35,10 @@ def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | Non
         item["missed_from"], item["missed_until"] = str(first), str(nominal)
     if nominal in prompt.skips:
         item["skip"] = "requested"
+    elif _is_too_late(prompt, due, now):
+        item["skip"] = "late"
+    if prompt.grace_ms is not None:
+        item["deadline"] = str(due + prompt.grace_ms)
     if prompt.skips and prompt.skips[0] <= nominal:
         item["skips"] = skips_json(skip for skip in prompt.skips if skip > nominal) or "[]"
     return item
@@ -49,10 +55,38 @@ def _latest_to_fire(prompt: ScheduledPrompt, first: int, now: int) -> int:
 def _latest_due(prompt: ScheduledPrompt, first: int, until: int, now: int) -> int:
     """The latest nominal time from `first` to `until` whose due time has come; `first` itself where none is later."""
     while True:
-        latest = latest_between(prompt.schedule, first, until, timezone=prompt.timezone, seed=prompt.id)
-        if latest is None:
-            return first
-        if due_at(prompt, latest) <= now:
+        latest = _latest_upto(prompt, first, until)
+        if latest == first or due_at(prompt, latest) <= now:
             return latest
         # Its jitter has not run out. The one before is due before this one's nominal time, so this ends.
         until = latest - 1
+
+
+def _first_to_catch_up_with(prompt: ScheduledPrompt, first: int, latest: int, now: int) -> int:
+    """Where the last `catch_up_limit` occurrences up to `latest` begin, of those that are within their grace; `latest`
+    itself where none before it is. Those to be skipped are not counted."""
+    nominal, caught_up = latest, 1
+    while nominal > first:
+        before = _latest_upto(prompt, first, nominal - 1)
+        caught_up += before not in prompt.skips
+        if caught_up > prompt.catch_up_limit or _is_too_late(prompt, _due(prompt, before), now):
+            break
+        nominal = before
+    return nominal
+
+
+def _latest_upto(prompt: ScheduledPrompt, first: int, until: int) -> int:
+    """The latest nominal time from `first` to `until`; `first` itself where none is later."""
+    latest = latest_between(prompt.schedule, first, until, timezone=prompt.timezone, seed=prompt.id)
+    return first if latest is None else latest
+
+
+def _due(prompt: ScheduledPrompt, nominal: int) -> int:
+    """When an occurrence is due. What is next may have been moved."""
+    if nominal == prompt.next_nominal and prompt.next_at is not None:
+        return prompt.next_at
+    return due_at(prompt, nominal)
+
+
+def _is_too_late(prompt: ScheduledPrompt, due: int, now: int) -> bool:
+    return prompt.grace_ms is not None and now - due > prompt.grace_ms

@@ -190,7 +190,7 @@ class Worker:
             await self._store.settle([item], keep=self._settings.keep_fires)
         self._waiting = taken.waiting
         self.room_was_made()
-        return taken.waiting if taken.leases or taken.unreadable else 0
+        return taken.waiting  # each take takes something out of what is ready, if only to judge that it may not run
 
     async def _carry_out(self, attempt: Attempt) -> None:
         fire = attempt.fire

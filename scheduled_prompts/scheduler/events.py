@@ -20,15 +20,15 @@ Since = str | datetime | int
 """Where to begin: behind an event (its id), or at a time (a datetime with a zone, or ms UTC)."""
 
 GAP = "gap"
-ENDS = frozenset(status.value for status in FireStatus if status.has_ended and status is not FireStatus.MISSED)
+ENDS = frozenset(status.value for status in FireStatus if status.has_ended)
 TYPES = (
     *("created", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "quarantined"),
     *("missed", "retrying", "reaped"),
     *("stopped_all", "started_all"),
-    *sorted(ENDS - {"cancelled"}),
+    *sorted(ENDS - {"cancelled", "missed"}),
     GAP,
 )
-"""`cancelled` is a prompt's, or, with a fire, that fire's end."""
+"""`cancelled` is a prompt's, or, with a fire, that fire's end; `missed` a range of occurrences, or a fire's end."""
 PAGE = 500
 MOST_LISTED = 1000
 BEHIND_A_MS = 999_999_999

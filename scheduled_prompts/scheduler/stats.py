@@ -33,7 +33,7 @@ class Due(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How many fires ended, by how. `failed`: failed, timed out or interrupted; `other`: cancelled, skipped."""
+    """How many fires ended, by how. `failed`: failed, timed out or interrupted; `other`: cancelled, skipped, missed."""
 
     succeeded: int = 0
     failed: int = 0

@@ -36,8 +36,10 @@ class ClaimItem(TypedDict):
     queue_limit: int
     concurrency_key: str
     concurrency: int
+    deadline: str
+    """Its first attempt begins by then (ms UTC), or it is missed; '' for however late."""
     skip: str
-    """Why it is not to run; else ''."""
+    """Why it is not to run; else ''. What is `late` was missed, all else skipped."""
     next_nominal: str
     next_at: str
     next_status: str

@@ -45,6 +45,7 @@ def test_every_field_can_be_edited(cli: CommandLine) -> None:
         *("edit", prompt_id, "--force", "--tz", "Asia/Tokyo", "--runner", "echo", "--platform", "slack", "--name", "N"),
         *("--agent", "a1", "--conversation", "c1", "--label", "team=ops", "--priority", "70", "--timeout", "10m"),
         *("--retries", "10s,1m", "--on-crash", "interrupt", "--jitter", "90s"),
+        *("--misfire", "skip", "--grace", "5m", "--catch-up-limit", "3"),
     )["prompt"]
     expected = {
         "timezone": "Asia/Tokyo",
@@ -60,16 +61,20 @@ def test_every_field_can_be_edited(cli: CommandLine) -> None:
         "retry_delays": [10.0, 60.0],
         "on_crash": "interrupt",
         "jitter": 90.0,
+        "misfire": "skip",
+        "grace": 300.0,
+        "catch_up_limit": 3,
     }
     assert {name: prompt[name] for name in expected} == expected
     cleared = [
         w for option in ("name", "tz", "runner", "platform", "agent", "conversation") for w in ("--clear", option)
     ]
     cleared += [w for option in ("labels", "priority", "timeout", "retries", "on-crash") for w in ("--clear", option)]
-    prompt = cli.json("edit", prompt_id, "--force", *cleared, "--clear", "jitter")["prompt"]
+    prompt = cli.json("edit", prompt_id, "--force", *cleared, "--clear", "jitter", "--clear", "grace")["prompt"]
     assert (prompt["timezone"], prompt["runner"], prompt["platform"]) == ("Europe/Berlin", "log", "default")
     assert (prompt["name"], prompt["agent"], prompt["labels"]) == (None, None, {})
     assert (prompt["retries"], prompt["retry_delays"][0], prompt["on_crash"], prompt["jitter"]) == (4, 120, "rerun", 0)
+    assert (prompt["misfire"], prompt["grace"]) == ("skip", None)
 
 
 def test_what_is_cleared_is_what_add_would_have_given(cli: CommandLine, tmp_path: Any) -> None:

@@ -159,11 +159,13 @@ def test_show_tells_what_was_missed_beside_the_fires(cli: CommandLine) -> None:
 def test_every_change_has_words(cli: CommandLine) -> None:
     prompt_id = add(cli, "tick", "every 2h")
     words = ("--retries", "0", "--on-crash", "interrupt", "--jitter", "5m", "--name", "T", "--priority", "9")
-    lines = cli("edit", prompt_id, "--force", *words).out.splitlines()
-    assert lines[1:6] == [
+    lines = cli("edit", prompt_id, "--force", *words, "--grace", "10m", "--misfire", "skip").out.splitlines()
+    assert lines[1:8] == [
         "  name      none → T",
         "  priority  50 → 9",
         "  retries   4, after 2 min, 10 min, 30 min, 2 h → none",
         "  on crash  rerun → interrupt",
         "  jitter    none → up to 5 min",
+        "  misfire   once → skip",
+        "  grace     default → 10 min",
     ]

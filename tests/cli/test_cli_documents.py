@@ -29,7 +29,7 @@ def test_add_takes_every_option(cli: CommandLine) -> None:
         *("add", "check", "--when", "every 2h", "--runner", "echo", "--platform", "slack", "--owner", "anna"),
         *("--agent", "a1", "--conversation", "c1", "--name", "Check it", "--key", "k1", "--label", "team=ops"),
         *("--label", "env=a=b", "--priority", "70", "--timeout", "10m", "--retries", "10s,1m,5m"),
-        *("--on-crash", "interrupt", "--jitter", "1m30s"),
+        *("--on-crash", "interrupt", "--jitter", "1m30s", "--misfire", "all", "--grace", "2h", "--catch-up-limit", "3"),
     )["prompt"]
     expected = {
         "runner": "echo",
@@ -46,6 +46,9 @@ def test_add_takes_every_option(cli: CommandLine) -> None:
         "retry_delays": [10.0, 60.0, 300.0],
         "on_crash": "interrupt",
         "jitter": 90.0,
+        "misfire": "all",
+        "grace": 7200.0,
+        "catch_up_limit": 3,
     }
     assert {name: prompt[name] for name in expected} == expected
 

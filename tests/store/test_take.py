@@ -6,15 +6,19 @@ import asyncio
 
 import pytest
 
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, Serves
 from tests.conftest import Lab
 from tests.store.steps import (
     LEASE,
+    claim_for,
     claimed,
     crash,
     manual_for,
     queued,
     read_fire,
+    reap,
     retrying,
     running,
     saved,
@@ -204,3 +208,44 @@ async def test_a_fire_that_cannot_be_read_can_be_settled_by_its_token(lab: Lab) 
         rest = {"ended_at": str(store.clock.now()), "result": "", "error": "no number", "retry_at": ""}
         assert await store.settle([{**item, **rest}], keep=9) == ["settled"]  # type: ignore[typeddict-item]
         assert (await read_fire(store, fire)).status == "failed"
+
+
+async def claimed_with_deadline(store: Store, deadline: int | None) -> str:
+    prompt = await saved(store)
+    item = claim_for(prompt)
+    item["deadline"] = "" if deadline is None else str(deadline)
+    assert await store.claim([item]) == ["claimed"]
+    return item["fire"]
+
+
+@pytest.mark.parametrize(("late", "status"), [(10_000, "running"), (10_001, "missed")])
+async def test_a_fire_that_waited_beyond_its_deadline_is_missed(lab: Lab, late: int, status: str) -> None:
+    async with lab:
+        store = await lab.store()
+        start = store.clock.now()
+        fire_id = await claimed_with_deadline(store, start + 10_000)
+        patient = await claimed_with_deadline(store, None)
+        await store.clock.sleep(late / 1000)
+        leases = [lease.fire.id for lease in (await take(store)).leases]
+        assert sorted(leases) == sorted([patient] if status == "missed" else [fire_id, patient])
+        fire = await read_fire(store, fire_id)
+        assert (fire.status, fire.reason) == (status, "late" if status == "missed" else None)
+        prompt = await store.read_prompts([fire_id[:26]])
+        assert isinstance(prompt[0], ScheduledPrompt)
+        assert prompt[0].failures == 0
+
+
+@pytest.mark.parametrize("how", ["given back", "retried", "crashed"])
+async def test_a_fire_that_had_an_attempt_is_not_judged_again(lab: Lab, how: str) -> None:
+    async with lab:
+        store = await lab.store()
+        fire_id = await claimed_with_deadline(store, store.clock.now() + 10_000)
+        lease = await taken(store)
+        if how == "given back":
+            await settled(store, lease, "queued")
+        elif how == "retried":
+            await settled(store, lease, "retrying", retry_at=store.clock.now() + 20_000)
+        await store.clock.sleep(61)
+        if how != "given back":
+            await reap(store)
+        assert (await taken(store)).fire.id == fire_id

@@ -1,12 +1,12 @@
--- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued | skipped), and
--- what was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
+-- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued | skipped |
+-- missed), and what was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
 -- Guard: version, seq and status of the prompt as they were read, and it is scheduled or active; the fire does not exist.
 -- Manual: the prompt has the version that was read, and is not cancelled.
 -- KEYS: meta
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
--- scheduled ones also skip (why it is not to run, or ''), next_nominal, next_at ('' for none), next_status, missed_from,
--- missed_until ('' for none), skips (JSON: what remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
+-- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
+-- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
 -- and what is wrong.
 if prior then return prior end
@@ -29,10 +29,11 @@ local function make_fire(item, version)
   local hash = fire_key(item.fire)
   redis.call('HSET', hash, 'status', 'queued', 'version', version, 'trigger', item.trigger,
     'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
-    'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0)
+    'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0,
+    'deadline', item.deadline)
   redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
   if item.skip ~= '' then
-    end_fire(item.fire, 'skipped', item.skip)
+    end_fire(item.fire, item.skip == 'late' and 'missed' or 'skipped', item.skip)
   else
     redis.call('SADD', live_key(item.id), item.fire)
     put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)

@@ -1,4 +1,4 @@
--- take: ready fires are leased to a daemon (queued -> running), best first across the queues it serves.
+-- take: ready fires are leased to a daemon (queued -> running | missed), best first across the queues it serves.
 -- Guard: the fire is in `ready`, which only queued fires are; nothing is taken while all is stopped.
 -- KEYS: meta
 -- ARGV: op now limit lease daemon serves limits
@@ -67,11 +67,22 @@ end)
 local read = {
   'attempt',
   'started_at',
+  'deadline',
 }
+
+-- Late: a fire begins within the grace that it was claimed with. Who has had an attempt is not judged again.
+local function judge_lateness(fire, stored)
+  local deadline = stored.attempt == '0' and tonumber(stored.deadline or '')
+  if not deadline or tonumber(now) <= deadline then return nil end
+  end_fire(fire, 'missed', 'late')
+  return true
+end
 
 -- What the moment decides, in this order: each judge (of a fire and what is stored of it) answers nil where the fire may
 -- run; else it has put the fire where it belongs (ended, or into another index).
-local judges = {}
+local judges = {
+  judge_lateness,
+}
 
 local function may_run(fire, stored)
   for _, judge in ipairs(judges) do
