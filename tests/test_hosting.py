@@ -107,7 +107,7 @@ async def test_a_cron_prompt_whose_boundary_passed_fires_once(lab: Lab, decoded:
     bot = Bot()
     set_bot_runner(bot)
     scheduler = await Scheduler(redis, timezone="UTC").open()
-    prompt = (await scheduler.schedule("hello", "0 0 * * *")).prompt
+    prompt = (await scheduler.schedule("hello", "0 0 * * *", grace=86_400.0)).prompt
     assert prompt.next_nominal is not None
     passed = prompt.next_nominal - 24 * 60 * MINUTE
     lab.inspector.hset(f"{lab.prefix}prompt:{prompt.id}", mapping={"next_nominal": passed, "next_at": passed})

@@ -6,7 +6,8 @@
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
--- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
+-- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what
+-- remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
 -- and what is wrong.
 if prior then return prior end
