@@ -47,6 +47,7 @@ def claim_item(
         "missed_from": "",
         "missed_until": "",
         "skips": "",
+        "max_fires": "",
         "announce": False,
         "rerun_of": "",
     }

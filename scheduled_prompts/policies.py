@@ -6,11 +6,13 @@ Temporal's and Quartz's terms. Durations are in seconds.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from scheduled_prompts.names import Name
+from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 
 DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
 RETRY_JITTER = 0.25
@@ -19,6 +21,25 @@ MANUAL_PRIORITY = 80
 ORIGIN_PRIORITIES = {"schedule": 50, "routine": 60, "assignment": 70, "goal": 75}
 
 Delay = Annotated[float, Field(ge=0, le=30 * 86_400)]
+
+
+def _ms(value: object) -> object:
+    """An instant as ms UTC; one without an offset is refused, for here no zone is known."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("an instant such as 2026-12-01T09:00:00+01:00 is expected") from error
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError("it says no zone; 2026-12-01T09:00:00+01:00 does")
+    return round(moment.timestamp() * 1000)
+
+
+Instant = Annotated[int, Field(ge=FIRST_INSTANT, le=LAST_INSTANT), BeforeValidator(_ms)]
+"""ms UTC."""
+INSTANTS = ("start_at", "end_at")
+"""The fields that are instants."""
 
 
 class Policies(BaseModel):
@@ -56,6 +77,18 @@ class Policies(BaseModel):
     however late), a minute with `misfire="skip"`."""
     catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many occurrences `misfire="all"` catches up with at most; those before them are missed."""
+    start_at: Instant | None = None
+    """Only occurrences at or after this instant (ms UTC) count, by their nominal time."""
+    end_at: Instant | None = None
+    """Only occurrences before this instant (ms UTC) count; then the prompt is `executed`."""
+    max_fires: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """How many occurrences fire, those that are skipped or missed not counted; then the prompt is `executed`."""
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.start_at is not None and self.end_at is not None and self.end_at <= self.start_at:
+            raise ValueError("end_at is not after start_at: nothing lies between them")
+        return self
 
     def priority_of(self, trigger: Literal["schedule", "manual"] = "schedule") -> int:
         """Which priority a fire has."""

@@ -140,6 +140,8 @@ class ScheduledPrompt(Definition):
     """The latest nominal time of which retention has deleted the fire."""
     failures: int = 0
     """Failed fires in a row."""
+    fired: int = 0
+    """How many occurrences fired, without those that were skipped or missed."""
     skips: tuple[int, ...] = ()
     """Nominal times to come that are not to fire, in order."""
     paused_at: int | None = None
@@ -197,6 +199,7 @@ def read_prompt(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt:
     fields["version"] = int(stored["version"])
     fields["seq"] = int(stored["seq"])
     fields["failures"] = int(stored.get("failures") or 0)
+    fields["fired"] = int(stored.get("fired") or 0)
     for name in _MOVING_WORDS:
         fields[name] = stored.get(name) or None
     if stored.get("skips"):

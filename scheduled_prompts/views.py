@@ -62,6 +62,9 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "misfire": definition.misfire,
         "grace": definition.grace,
         "catch_up_limit": definition.catch_up_limit,
+        "start_at": instant(definition.start_at, definition.timezone),
+        "end_at": instant(definition.end_at, definition.timezone),
+        "max_fires": definition.max_fires,
     }
 
 
@@ -97,6 +100,7 @@ def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
         "last_nominal": instant(prompt.last_nominal, zone_name),
         "last_fire": prompt.last_fire,
         "failures": prompt.failures,
+        "fired": prompt.fired,
         "created_at": instant(prompt.created_at, zone_name),
         "created_by": prompt.created_by,
         "updated_at": instant(prompt.updated_at, zone_name),

@@ -7,6 +7,7 @@ from typing import Any
 from scheduled_prompts.cli.moments import absolute, length
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.ids import short
+from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler.applying import Applied, Changed
@@ -96,6 +97,11 @@ def _change(name: str, change: Changed) -> str:
         return "; ".join(f"labels.{n}: {_pair(before.labels.get(n), after.labels.get(n))}" for n in names)
     if name in ("timeout", "jitter", "grace"):
         return f"{name}: {_length(getattr(before, name))} → {_length(getattr(after, name))}"
+    if name in INSTANTS:
+        said = (
+            "none" if ms is None else absolute(ms, after.timezone) for ms in (getattr(d, name) for d in (before, after))
+        )
+        return f"{name}: {' → '.join(said)}"
     return f"{name}: {_pair(getattr(before, name), getattr(after, name))}"
 
 

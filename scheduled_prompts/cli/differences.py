@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduled_prompts.cli.layout import Fields, field_lines
-from scheduled_prompts.cli.moments import length
+from scheduled_prompts.cli.moments import absolute, length
 from scheduled_prompts.cli.naming import cut, title
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.screens import next_times, overlap_in_words, priority_in_words, retries_in_words, standing
@@ -73,6 +73,9 @@ def _in_words(name: str, definition: Definition) -> str:
             return f"up to {length(definition.jitter_ms)}" if definition.jitter else NONE
         case "grace":
             return "default" if definition.grace is None else length(round(definition.grace * 1000))
+        case "start_at" | "end_at":
+            at: int | None = getattr(definition, name)
+            return NONE if at is None else absolute(at, definition.timezone, weekday=True)
         case "labels":
             return ", ".join(f"{key}={visible(value, lines=False)}" for key, value in definition.labels.items()) or NONE
         case _:

@@ -77,6 +77,9 @@ OPTIONS = (
     ),
     PolicyOption("grace", seconds, "Later than this is missed (1h; a one-shot never is).", metavar="DURATION"),
     PolicyOption("catch-up-limit", int, "How many to catch up with, --misfire all (10).", metavar="N"),
+    PolicyOption("start", str, "Count only occurrences from then on: a date, or date and time.", ("start_at",), "WHEN"),
+    PolicyOption("end", str, "Count only occurrences before then.", ("end_at",), "WHEN"),
+    PolicyOption("max-fires", int, "Fire so many times, then be executed.", metavar="N"),
 )
 
 

@@ -132,11 +132,13 @@ async def history(choices: Choices, prompt_id: str, *, limit: int, cursor: str |
         write_warning(*warning)
 
 
-async def preview(choices: Choices, when: str, *, timezone: str | None, start: str | None, count: int) -> None:
+async def preview(
+    choices: Choices, when: str, *, timezone: str | None, first: str | None, count: int, policies: dict[str, Any]
+) -> None:
     scheduler = closed_scheduler(chosen_settings(choices))
     zone_name = zone(timezone or scheduler.timezone).key
-    first = None if start is None else _instant_from(start, zone_name)
-    answer = scheduler.preview(when, timezone=zone_name, start=first, count=count)
+    start = None if first is None else _instant_from(first, zone_name)
+    answer = scheduler.preview(when, timezone=zone_name, start=start, count=count, **policies)
     now = scheduler.clock.now()
     await scheduler.close()
     if choices.as_json:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from scheduled_prompts import ids
 from scheduled_prompts.claims import claim_item
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import latest_between
 from scheduled_prompts.store.records import ClaimItem
 from scheduled_prompts.store.transitions import skips_json
-from scheduled_prompts.upcoming import due_at, next_occurrence
+from scheduled_prompts.upcoming import due_at, latest_named, next_occurrence
 
 
 def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | None:
@@ -31,6 +30,8 @@ def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | Non
         item["next_status"] = PromptStatus.EXECUTED
     else:
         item["next_nominal"], item["next_at"] = str(following.nominal), str(following.due)
+    if prompt.max_fires is not None:
+        item["max_fires"] = str(prompt.max_fires)
     if nominal != first:
         item["missed_from"], item["missed_until"] = str(first), str(nominal)
     if nominal in prompt.skips:
@@ -77,7 +78,7 @@ def _first_to_catch_up_with(prompt: ScheduledPrompt, first: int, latest: int, no
 
 def _latest_upto(prompt: ScheduledPrompt, first: int, until: int) -> int:
     """The latest nominal time from `first` to `until`; `first` itself where none is later."""
-    latest = latest_between(prompt.schedule, first, until, timezone=prompt.timezone, seed=prompt.id)
+    latest = latest_named(prompt, first, until, prompt.id)
     return first if latest is None else latest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule import Schedule
 from scheduled_prompts.store.records import Unreadable
 from scheduled_prompts.upcoming import Occurrence
@@ -57,9 +57,17 @@ class Skipped(NamedTuple):
 
 
 class Preview(NamedTuple):
-    schedule: Schedule
-    timezone: str
+    definition: Definition
+    """What a prompt would be like; its text is none."""
     upcoming: list[Occurrence]
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.definition.schedule
+
+    @property
+    def timezone(self) -> str:
+        return self.definition.timezone
 
 
 class PromptPage(NamedTuple):

@@ -15,16 +15,24 @@ from pydantic import ValidationError
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, UnknownTimezone
-from scheduled_prompts.policies import Policies
+from scheduled_prompts.policies import INSTANTS, Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT
-from scheduled_prompts.scheduler.changing import RESCHEDULING
-from scheduled_prompts.scheduler.defining import changed_fields, kept_where_same, problem_text, to_schedule
+from scheduled_prompts.scheduler.changing import RESCHEDULING, first_of
+from scheduled_prompts.scheduler.defining import (
+    changed_fields,
+    kept_where_same,
+    nothing_to_come,
+    problem_text,
+    to_schedule,
+    with_instants,
+)
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH
 from scheduled_prompts.store.records import ReadPrompt, Unreadable
+from scheduled_prompts.upcoming import next_named
 
 if TYPE_CHECKING:
     from scheduled_prompts.scheduler.scheduler import Scheduler
@@ -161,6 +169,12 @@ def _definition(
         except InvalidInput as error:
             problems.append(Problem(f"{place}.when", error.message, error.hint))
     fields |= {"key": wanted.key, "owner": owner, "timezone": timezone, "schedule": schedule}
+    try:
+        fields = with_instants(fields, timezone)
+    except InvalidInput as error:
+        field, _, message = error.message.partition(": ")
+        problems.append(Problem(f"{place}.{field}", message, error.hint))
+        fields = {name: value for name, value in fields.items() if name not in INSTANTS}
     labels = fields.get("labels") or {}
     if isinstance(labels, Mapping):
         if LABEL in labels:
@@ -208,19 +222,18 @@ async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | Non
             schedule = kept_where_same(definition.schedule, holder.schedule)
             definition = definition.model_copy(update={"schedule": schedule})
             fields = changed_fields(holder, definition)
-            after = now if holder.last_nominal is None else max(now, holder.last_nominal)
             if not fields:
                 plan.unchanged.append(holder)
-            elif RESCHEDULING & set(fields) and not _comes_after(definition, after):
-                plan.conflicts.append(_has_passed(place, definition))
+            elif RESCHEDULING & set(fields) and (nothing := _why_nothing_comes(place, definition, holder, now)):
+                plan.conflicts.append(nothing)
             else:
                 plan.changed.append(Changed(holder, definition, fields))
-        elif _comes_after(definition, now):
-            plan.created.append(Created(definition, None))
-        elif holder is not None and holder.status is PromptStatus.EXECUTED and _same_instant(holder, definition):
+        elif holder is not None and holder.status is PromptStatus.EXECUTED and _is_over(holder, definition):
             plan.unchanged.append(holder)
+        elif next_named(definition, now, "") is not None:
+            plan.created.append(Created(definition, None))
         else:
-            plan.conflicts.append(_has_passed(place, definition))
+            plan.conflicts.append(_has_passed(place, definition, now))
     return plan
 
 
@@ -280,9 +293,23 @@ async def _carry_out(scheduler: Scheduler, plan: Applied) -> Applied:
     return done
 
 
-def _comes_after(definition: Definition, after: int) -> bool:
-    """Whether any occurrence comes after an instant (ms UTC)."""
-    return next_after(definition.schedule, after, timezone=definition.timezone, seed="") is not None
+def _why_nothing_comes(place: str, wanted: Definition, holder: ScheduledPrompt, now: int) -> Problem | None:
+    try:
+        first_of(wanted, holder, now)
+    except InvalidInput as error:
+        if error.message.startswith("max_fires"):
+            return Problem(place, error.message, error.hint)
+        return _has_passed(place, wanted, now)
+    return None
+
+
+def _is_over(executed: ScheduledPrompt, wanted: Definition) -> bool:
+    """Whether it did what is wanted: all its fires, until the end, or its one moment."""
+    if wanted.max_fires is not None and executed.fired >= wanted.max_fires:
+        return True
+    if wanted.end_at is not None and executed.end_at == wanted.end_at:
+        return True
+    return _same_instant(executed, wanted)
 
 
 def _same_instant(one: Definition, other: Definition) -> bool:
@@ -293,7 +320,10 @@ def _same_instant(one: Definition, other: Definition) -> bool:
     return first == second
 
 
-def _has_passed(place: str, definition: Definition) -> Problem:
+def _has_passed(place: str, definition: Definition, now: int) -> Problem:
+    if definition.start_at is not None or definition.end_at is not None:
+        problem = nothing_to_come(definition, now)
+        return Problem(place, problem.message, problem.hint)
     last = next_after(definition.schedule, FIRST_INSTANT, timezone=definition.timezone, seed="")
     said = "" if last is None else f" ({definition.local(last).isoformat(sep=' ', timespec='minutes')})"
     return Problem(

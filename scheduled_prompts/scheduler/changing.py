@@ -8,23 +8,39 @@ from datetime import datetime
 from typing import Any, Literal
 
 from scheduled_prompts import ids
-from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, StoreUnusable, VersionConflict
+from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import Once, latest_between, next_after, zone
+from scheduled_prompts.schedule import Once, zone
 from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
 from scheduled_prompts.scheduler.auditing import values_changed
-from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
+from scheduled_prompts.scheduler.defining import (
+    When,
+    changed_fields,
+    kept_where_same,
+    nothing_to_come,
+    to_schedule,
+    validated,
+    with_instants,
+)
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import EditItem, Refused, Unreadable
 from scheduled_prompts.store.transitions import skips_json
-from scheduled_prompts.upcoming import Occurrence, coming, due_at, next_occurrence, occurrences
+from scheduled_prompts.upcoming import (
+    Occurrence,
+    coming,
+    due_at,
+    is_named,
+    latest_named,
+    next_occurrence,
+    occurrences,
+)
 
 FIXED = ("owner", "key")
 """What a prompt is found by: to have another, schedule another."""
-RESCHEDULING = {"schedule", "timezone", "jitter"}
+RESCHEDULING = {"schedule", "timezone", "jitter", "start_at", "end_at", "max_fires"}
 TRIES = 5
 MAX_NOTE = 1_000
 
@@ -55,7 +71,7 @@ async def edit(
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
             return Edited(whole, [], coming(whole, UPCOMING))
-        first = _first(store, found, wanted) if is_broken or RESCHEDULING & set(changed) else None
+        first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
         answer = await store.edit(_item(found, before, wanted, changed, first, by))
@@ -199,7 +215,7 @@ def _edited(
         fields["schedule"] = to_schedule(when, store.clock.now(), fields.get("timezone") or "UTC")
         if whole is not None and fields.get("timezone", "UTC") == whole.timezone:
             fields["schedule"] = kept_where_same(fields["schedule"], whole.schedule)
-    return validated(fields)
+    return validated(with_instants(fields, fields.get("timezone") or "UTC"))
 
 
 def _item(
@@ -237,35 +253,37 @@ def _item(
 def _claimed_and_named(found: ScheduledPrompt, wanted: Definition) -> str:
     """The last occurrence claimed, where the new schedule names it too: its fire, if it was claimed ahead, stays."""
     last = found.last_nominal
-    if last is None or not _names(wanted, last, found.id):
+    if last is None or not is_named(wanted, last, found.id):
         return ""
     return str(last)
 
 
-def _names(wanted: Definition, nominal: int, seed: str) -> bool:
-    return next_after(wanted.schedule, nominal - 1, timezone=wanted.timezone, seed=seed) == nominal
-
-
 def _skips_left(found: ScheduledPrompt, wanted: Definition, first: Occurrence) -> str:
     """Those that the new schedule names too."""
-    return skips_json(skip for skip in found.skips if skip >= first.nominal and _names(wanted, skip, found.id))
+    return skips_json(skip for skip in found.skips if skip >= first.nominal and is_named(wanted, skip, found.id))
 
 
-def _first(store: Store, found: ScheduledPrompt | Unreadable, wanted: Definition) -> Occurrence:
-    """The first occurrence by a new schedule: after now, and after what was claimed already."""
-    after = store.clock.now()
-    if isinstance(found, ScheduledPrompt) and found.last_nominal is not None:
-        after = max(after, found.last_nominal)
-    first = occurrences(wanted.schedule, after, 1, wanted.timezone, wanted.jitter_ms, found.id)
+def first_of(wanted: Definition, found: ScheduledPrompt | Unreadable, now: int) -> Occurrence:
+    """The first occurrence by a new schedule: after now, and after what was claimed already. Raises InvalidInput where
+    none is to come."""
+    after = now
+    if isinstance(found, ScheduledPrompt):
+        after = max(after, found.last_nominal or after)
+        if wanted.max_fires is not None and found.fired >= wanted.max_fires:
+            raise InvalidInput(
+                f"max_fires: it has fired {found.fired} times already, so {wanted.max_fires} leaves none to come",
+                hint="give a higher number, or cancel it",
+            )
+    first = occurrences(wanted, after, 1, found.id)
     if not first:
-        raise InvalidSchedule("this schedule names no instant in the future", hint="give another time")
+        raise nothing_to_come(wanted, now)
     return first[0]
 
 
 def _first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
     """The first occurrence from `start` on that is not due yet. Of those that have begun only the latest may have a
     jitter that has not run out."""
-    latest = latest_between(prompt.schedule, start - 1, now, timezone=prompt.timezone, seed=prompt.id)
+    latest = latest_named(prompt, start - 1, now, prompt.id)
     if latest is not None and (due := due_at(prompt, latest)) > now:
         return Occurrence(latest, due)
     return next_occurrence(prompt, max(now, start - 1))

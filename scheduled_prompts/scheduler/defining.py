@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from scheduled_prompts.errors import InvalidInput, InvalidSchedule
+from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
+from scheduled_prompts.scheduler.moments import instant_from
 
 When = str | Once | Schedule | datetime
 
@@ -29,6 +31,38 @@ def to_schedule(when: When, now: int, timezone: str) -> Schedule:
     if not isinstance(when, Once | Cron | Interval | RandomWindow):
         raise InvalidInput(f"{when!r} says no time", hint="a text, Once, Cron, Interval, RandomWindow, or a datetime")
     return when
+
+
+def with_instants(fields: Mapping[str, Any], timezone: str) -> dict[str, Any]:
+    """The fields, with instants that are given as text or as a datetime in ms UTC; in `timezone` where they name no
+    zone. Raises InvalidInput."""
+    read = dict(fields)
+    for name in INSTANTS:
+        value = read.get(name)
+        if isinstance(value, date):  # a datetime is one, too
+            value = value.isoformat()
+        if isinstance(value, str):
+            try:
+                read[name] = instant_from(value, timezone)
+            except InvalidInput as error:
+                raise type(error)(f"{name}: {error.message}", hint=error.hint) from error
+    return read
+
+
+def nothing_to_come(definition: Definition, now: int) -> InvalidInput:
+    """Why a definition that names no occurrence after `now` is refused."""
+    start, end = definition.start_at, definition.end_at
+    if end is not None and end <= now:
+        return InvalidInput(f"end_at: {_local(definition, end)} has passed", hint="give a later one, or none")
+    if start is None and end is None:
+        return InvalidSchedule("this schedule names no instant in the future", hint="give another time")
+    since = "" if start is None else f" from {_local(definition, start)} on"
+    until = "" if end is None else f" before {_local(definition, end)}"
+    return InvalidSchedule(f"this schedule names no instant{since}{until}", hint="give another time, or a wider window")
+
+
+def _local(definition: Definition, instant: int) -> str:
+    return definition.local(instant).isoformat(sep=" ", timespec="seconds")
 
 
 def validated(fields: Mapping[str, Any]) -> Definition:

@@ -19,14 +19,14 @@ from scheduled_prompts import ids
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.prompt import SCHEMA as PROMPT_SCHEMA
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import Once, next_after
+from scheduled_prompts.schedule import Once
 from scheduled_prompts.schedule.kinds import LAST_INSTANT
 from scheduled_prompts.scheduler.defining import problem_text
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import Unreadable
-from scheduled_prompts.upcoming import due_at, next_occurrence
+from scheduled_prompts.upcoming import due_at, is_named, next_named, next_occurrence
 from scheduled_prompts.views import instant
 
 SCHEMA = 1
@@ -39,7 +39,18 @@ Progress = Callable[[int], None]
 """Is told how many more entries are done."""
 
 _INSTANTS = ("created_at", "next_nominal", "last_nominal", "paused_at", "ended_at")
-_FIELDS = {"id", "status", "version", "definition", *_INSTANTS, "skips", "pause_reason", "pause_note", "created_by"}
+_FIELDS = {
+    "id",
+    "status",
+    "version",
+    "definition",
+    *_INSTANTS,
+    "skips",
+    "pause_reason",
+    "pause_note",
+    "created_by",
+    "fired",
+}
 _IMPORTED = {PromptStatus.SCHEDULED, PromptStatus.ACTIVE, PromptStatus.PAUSED}
 
 
@@ -102,6 +113,7 @@ def entry_of(prompt: ScheduledPrompt) -> Entry:
         "pause_reason": prompt.pause_reason,
         "pause_note": prompt.pause_note,
         "created_by": prompt.created_by,
+        "fired": prompt.fired,
         "ended_at": instant(prompt.ended_at, zone_name),
     }
 
@@ -202,9 +214,8 @@ def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledP
     """
     nominal = prompt.next_nominal
     if prompt.status is not PromptStatus.PAUSED and nominal is not None:
-        is_named = next_after(prompt.schedule, nominal - 1, timezone=prompt.timezone, seed=prompt.id) == nominal
         is_over = overdue == "skip" and due_at(prompt, nominal) <= now
-        if is_over or not is_named:  # not named: the zone's rules are others here
+        if is_over or not is_named(prompt, nominal, prompt.id):  # not named: the zone's rules are others here
             nominal = None
     if nominal is None:
         last = prompt.created_at if prompt.last_nominal is None else prompt.last_nominal
@@ -275,6 +286,7 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
     fields |= {"id": prompt_id, "status": status, "pause_reason": entry.get("pause_reason")}
     fields |= {"created_by": entry.get("created_by"), "pause_note": entry.get("pause_note")}
     fields |= {"failures": 0, "version": 1, "seq": 0}
+    fields["fired"] = entry.get("fired", 0)
     if entry.get("created_at") is None:
         problems.append(Problem(f"{place}.created_at", "it is missing"))
     fields["updated_at"] = fields.get("created_at")
@@ -296,7 +308,7 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
 
 def _computable(prompt: ScheduledPrompt) -> ScheduledPrompt:
     try:
-        next_after(prompt.schedule, prompt.created_at, timezone=prompt.timezone, seed=prompt.id)
+        next_named(prompt, prompt.created_at, prompt.id)
     except (ValueError, OverflowError, ArithmeticError) as error:
         raise InvalidInput(f"what comes next cannot be computed: {error}") from error
     return prompt

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.prompt import ScheduledPrompt
-from scheduled_prompts.schedule import next_after, zone
+from scheduled_prompts.schedule import zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.zones import to_instant
-from scheduled_prompts.upcoming import coming, due_at, next_occurrence
+from scheduled_prompts.upcoming import coming, due_at, next_named, next_occurrence
 
 MINUTE_MS = 60_000
 SHOWN = 3
@@ -61,7 +61,7 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
 
 def _within(prompt: ScheduledPrompt, first: int, end: int) -> int | None:
     """The occurrence whose nominal time, or else whose due time, lies in [first, end)."""
-    nominal = next_after(prompt.schedule, first - 1, timezone=prompt.timezone, seed=prompt.id)
+    nominal = next_named(prompt, first - 1, prompt.id)
     if nominal is not None and nominal < end:
         return nominal
     if prompt.jitter_ms:

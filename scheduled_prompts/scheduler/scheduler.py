@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scheduled_prompts import ids
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, InvalidSchedule, NotFound, StoreUnusable
+from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
@@ -30,7 +30,15 @@ from scheduled_prompts.scheduler.answers import (
 )
 from scheduled_prompts.scheduler.applying import Applied, Wanted
 from scheduled_prompts.scheduler.auditing import actor_named
-from scheduled_prompts.scheduler.defining import When, changed_fields, kept_where_same, to_schedule, validated
+from scheduled_prompts.scheduler.defining import (
+    When,
+    changed_fields,
+    kept_where_same,
+    nothing_to_come,
+    to_schedule,
+    validated,
+    with_instants,
+)
 from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
 from scheduled_prompts.scheduler.exporting import Imported
@@ -111,13 +119,12 @@ class Scheduler:
         now = self.clock.now()
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        defined = validated(
-            {**self.policies.said(), **definition, "text": text, "schedule": schedule, "timezone": zone_name}
-        )
+        said = with_instants({**self.policies.said(), **definition}, zone_name)
+        defined = validated({**said, "text": text, "schedule": schedule, "timezone": zone_name})
         prompt_id = ids.new_prompt_id(now, self.clock.random)
-        coming = occurrences(defined.schedule, now, UPCOMING, zone_name, defined.jitter_ms, prompt_id)
+        coming = occurrences(defined, now, UPCOMING, prompt_id)
         if not coming:
-            raise InvalidSchedule("this schedule names no instant in the future")
+            raise nothing_to_come(defined, now)
         prompt = ScheduledPrompt.model_construct(
             **{name: getattr(defined, name) for name in Definition.model_fields},
             id=prompt_id,
@@ -319,18 +326,18 @@ class Scheduler:
         timezone: str | None = None,
         start: int | None = None,
         count: int = UPCOMING,
-        jitter: float = 0,
+        **policies: Any,
     ) -> Preview:
-        """What a schedule would name after `start` (ms UTC; None: now). Draws of a random window and jitter depend on
-        the prompt's id: a prompt made later has others. Raises InvalidInput."""
+        """What a prompt with this schedule, and these policies, would do after `start` (ms UTC; None: now). Draws of a
+        random window and jitter depend on the prompt's id: a prompt made later has others. Raises InvalidInput."""
         if not 1 <= count <= MOST_UPCOMING:
             raise InvalidInput(f"count={count} is out of range", hint=f"1 to {MOST_UPCOMING}")
         now = self.clock.now() if start is None else start
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        return Preview(
-            schedule, zone_name, occurrences(schedule, now, count, zone_name, round(jitter * 1000), "preview")
-        )
+        said = with_instants({**self.policies.said(), **policies}, zone_name)
+        defined = validated({**said, "text": "preview", "schedule": schedule, "timezone": zone_name})
+        return Preview(defined, occurrences(defined, now, count, "preview"))
 
     def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Occurrences:
         """What a prompt will do next."""

@@ -46,6 +46,7 @@ class ClaimItem(TypedDict):
     missed_from: str
     missed_until: str
     skips: str
+    max_fires: str
     announce: bool
     rerun_of: str
 

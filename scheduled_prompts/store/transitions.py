@@ -301,6 +301,7 @@ def _more(prompt: ScheduledPrompt) -> dict[str, str]:
         "pause_note": prompt.pause_note,
         "skips": skips_json(prompt.skips) or None,
         "created_by": prompt.created_by,
+        "fired": prompt.fired or None,
         "updated_at": None if prompt.updated_at == prompt.created_at else prompt.updated_at,
     }
     return {name: str(value) for name, value in fields.items() if value is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ from scheduled_prompts.cli.options import (
     StoreUrl,
     Timezone,
 )
+from scheduled_prompts.cli.policies import takes_policies
 
 
 @app.command("list", rich_help_panel=LOOKING)
@@ -74,19 +75,26 @@ def history(
 
 
 @app.command(rich_help_panel=LOOKING)
+@takes_policies
 def preview(
     ctx: typer.Context,
     when: Annotated[str, typer.Argument(metavar="WHEN", help="A schedule, as `add --when` takes it.")],
     timezone: Timezone = None,
-    start: Annotated[
+    first: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Count from 2026-12-01, or 2026-12-01T09:00; else now.")
     ] = None,
     count: Annotated[int, typer.Option(metavar="N", help="How many occurrences.")] = 5,
     as_json: AsJson = False,
     store: StoreUrl = None,
     config: ConfigFile = None,
+    *,
+    policies: dict[str, Any],
 ) -> None:
     """Show what a schedule means, and when it would fire. Nothing is stored."""
     from scheduled_prompts.cli.reading import preview
 
-    carry_out(preview(choices(ctx, as_json, store, config), when, timezone=timezone, start=start, count=count))
+    carry_out(
+        preview(
+            choices(ctx, as_json, store, config), when, timezone=timezone, first=first, count=count, policies=policies
+        )
+    )

@@ -187,6 +187,27 @@ local function count_lateness(late)
   count('late:' .. math.floor(8 * math.log(math.max(0, late) + 1) / math.log(2)))
 end
 
+-- An occurrence that was skipped or missed does not count as one that fired. Where it was the last that might, the prompt
+-- lives again (executed -> active) with the `rest` that the claim left, unless its key is another's by now.
+local function uncount_fire(fire)
+  local id = prompt_of(fire)
+  local hash = prompt_key(id)
+  local stored = redis.pcall('HMGET', hash, 'fired', 'status', 'rest', 'doc', 'created_at')
+  if stored.err or string.sub(fire, 27, 27) ~= '@' or (tonumber(stored[1] or '') or 0) < 1 then return end
+  redis.call('HINCRBY', hash, 'fired', -1)
+  local nominal, due = string.match(stored[3] or '', '^(%-?%d+) (%-?%d+)$')
+  if not nominal or stored[2] ~= 'executed' then return end
+  local readable, doc = pcall(cjson.decode, stored[4])
+  if not readable or (doc.key and living_holder(doc.owner or '', doc.key, id)) then return end
+  redis.call('HSET', hash, 'status', 'active', 'next_nominal', nominal, 'next_at', due)
+  redis.call('HDEL', hash, 'rest', 'ended_at')
+  redis.call('HINCRBY', hash, 'seq', 1)
+  if doc.key then redis.call('SET', key_key(doc.owner or '', doc.key), id) end
+  move_status(id, 'executed', 'active', stored[5])
+  redis.call('ZADD', due_key(doc.platform or 'default'), due, id)
+  announce('armed', {prompt = id, platform = doc.platform or 'default', due = due})
+end
+
 -- A fire leaves `running`, for whatever follows: what it held besides its lease is free. `item` is what its attempt was settled
 -- with (see settle); nil where it was reaped. The caller writes its new status.
 local function release(fire, item)
@@ -202,6 +223,8 @@ local function end_fire(fire, status, reason, ...)
     redis.pcall('HDEL', prompt_key(id), 'failures')
   elseif (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
     redis.pcall('HINCRBY', prompt_key(id), 'failures', 1)
+  elseif status == 'skipped' or status == 'missed' then
+    uncount_fire(fire)
   end
   count(status)
   event(status, id, 'fire', fire, 'reason', reason)

@@ -7,7 +7,8 @@
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what
--- remains to be skipped; '' for no change), announce; manual ones rerun_of ('' for none).
+-- remains to be skipped; '' for no change), max_fires (with that many the prompt is executed; '' for no limit), announce; manual ones
+-- rerun_of ('' for none).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
 -- and what is wrong.
 if prior then return prior end
@@ -24,6 +25,7 @@ local function unmake_fire(item)
   redis.pcall('SREM', live_key(item.id), item.fire)
   redis.call('ZREM', ready_key(queue_name(item.platform, item.runner)), item.fire)
   redis.call('DEL', fire_key(item.fire))
+  if item.trigger == 'schedule' and item.skip == '' then redis.pcall('HINCRBY', prompt_key(item.id), 'fired', -1) end
 end
 
 local function make_fire(item, version)
@@ -32,6 +34,7 @@ local function make_fire(item, version)
     'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
     'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0,
     'deadline', item.deadline)
+  if item.trigger == 'schedule' then redis.call('HINCRBY', prompt_key(item.id), 'fired', 1) end
   redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
   if item.skip ~= '' then
     end_fire(item.fire, item.skip == 'late' and 'missed' or 'skipped', item.skip)
@@ -41,7 +44,17 @@ local function make_fire(item, version)
   end
 end
 
+-- With as many fires as it may have, nothing more is to come; unless the last of them is taken back.
+local function leave_the_rest(item)
+  if item.max_fires == '' or item.next_at == '' then return end
+  local fired = redis.call('HGET', prompt_key(item.id), 'fired')
+  if tonumber(fired) < tonumber(item.max_fires) then return end
+  redis.call('HSET', prompt_key(item.id), 'rest', item.next_nominal .. ' ' .. item.next_at)
+  item.next_nominal, item.next_at, item.next_status = '', '', 'executed'
+end
+
 local function move_on(item, stored)
+  leave_the_rest(item)
   if item.missed_from ~= '' then
     span(item.id, 'missed', {reason = 'late', from = item.missed_from, ['until'] = item.missed_until})
     event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)

@@ -34,6 +34,7 @@ local function mend()
   if is_no_hash then redis.call('DEL', hash) end
   redis.call('HDEL', hash, 'failures', 'paused_at', 'pause_reason', 'pause_note')
   if not last then redis.call('HDEL', hash, 'last_nominal') end
+  if not tonumber(redis.call('HGET', hash, 'fired') or '') then redis.call('HDEL', hash, 'fired') end
   local kinds = {[history_key(id)] = 'zset', [live_key(id)] = 'set', [spans_key(id)] = 'list', [version_key(id)] = 'hash'}
   for key, kind in pairs(kinds) do
     if redis.call('TYPE', key).ok ~= kind then redis.call('DEL', key) end
@@ -53,7 +54,7 @@ if rescheduled then
   if status ~= 'paused' then after = edit.status end
   redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at,
     'seq', raised(stored[8]))
-  redis.call('HDEL', hash, 'skips', 'ended_at')
+  redis.call('HDEL', hash, 'skips', 'ended_at', 'rest')
   if (edit.skips or '') ~= '' then redis.call('HSET', hash, 'skips', edit.skips) end
   redis.call('HDEL', quarantine_key, id)
   list_under(id, after, created)
