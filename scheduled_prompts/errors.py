@@ -73,6 +73,13 @@ class AllStopped(Conflict):
     code = "all_stopped"
 
 
+class LimitReached(ScheduledPromptsError):
+    """A limit of the settings would be passed. Nothing was written."""
+
+    code = "limit_reached"
+    exit_code = 6
+
+
 class StoreUnreachable(ScheduledPromptsError):
     """The store did not answer in time. Whether the last write took effect is unknown."""
 

@@ -1,7 +1,7 @@
-"""How much may happen at once: the limits of a whole fleet, from `[limits]` in the settings.
+"""How much may be, and how much may happen at once: the limits of a whole fleet, from `[limits]` in the settings.
 
-Each daemon hands its own to the store with every take, where they are judged inside the script; daemons of one
-namespace should have the same.
+Each daemon hands its own to the store with every take, and whoever makes or changes a prompt with that; there they are
+judged, inside the scripts. All in one namespace should have the same.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scheduled_prompts.errors import LimitReached
 from scheduled_prompts.names import Name
 
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
 AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -35,12 +37,31 @@ class Concurrency(BaseModel):
 
 
 class Limits(BaseModel):
-    """All of them. What is not said is not limited."""
+    """All of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    active_per_owner: Count = 10
+    """How many prompts made by agents (those with an `agent`) may be scheduled or active at once; 0: any number."""
+    active_per_conversation: Count = 10
     concurrency: Concurrency = Concurrency()
+
+    @property
+    def caps(self) -> dict[str, int]:
+        """The most active prompts, by what they are counted for."""
+        found = {"owner": self.active_per_owner, "conversation": self.active_per_conversation}
+        return {kind: limit for kind, limit in found.items() if limit}
 
     def document(self) -> str:
         """What the scripts read: JSON, without what is not limited."""
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"))
+
+
+def cap_reached(cap: str, limit: int) -> LimitReached:
+    """`cap` is `owner:<owner>` or `conversation:<conversation>`."""
+    kind, _, name = cap.partition(":")
+    who = f"{kind} {name!r} has" if name else "what has no owner has"
+    return LimitReached(
+        f"{who} the {limit:,} active prompts made by agents that it may have ([limits] active_per_{kind} = {limit})",
+        hint="cancel or pause one of them, wait until one has ended, or raise the limit in the settings",
+    )

@@ -66,6 +66,7 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
         if status != "quarantined":
             problems += _motion(prompt, stored)
             problems += _placed(prompt, stored, places[prompt], due_on[prompt])
+    problems += _counted(keys, prompts)
     for prompt, versions in of_kind(keys, "version").items():
         present = prompts.get(prompt)
         if isinstance(present, dict) and not all(0 < int(v) < int(present["version"]) for v in versions):
@@ -74,6 +75,24 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
     problems += [f"the due index lists {prompt}, which is gone" for prompt in due if prompt not in prompts]
     problems += [f"key:{k} names {p}, which is gone" for k, p in of_kind(keys, "key").items() if p not in prompts]
     return problems
+
+
+def _counted(keys: dict[str, Any], prompts: dict[str, Any]) -> list[str]:
+    """What agents made and is armed counts for its owner and its conversation; nothing else does."""
+    expected: dict[str, set[str]] = defaultdict(set)
+    for prompt, stored in prompts.items():
+        try:
+            definition = json.loads(stored["doc"])
+            armed = stored["status"] in {"scheduled", "active"}
+        except (ValueError, KeyError, TypeError):
+            continue
+        if not armed or not definition.get("agent"):
+            continue
+        expected[f"owner:{definition.get('owner', '')}"].add(prompt)
+        if definition.get("conversation"):
+            expected[f"conversation:{definition['conversation']}"].add(prompt)
+    found = {name: set(value) for name, value in of_kind(keys, "active").items()}
+    return [] if found == expected else [f"the active prompts made by agents are {expected}, and counted as {found}"]
 
 
 def _motion(prompt: str, stored: dict[str, str]) -> list[str]:
@@ -149,7 +168,7 @@ def _leftovers(keys: dict[str, Any]) -> list[str]:
     problems = []
     for name in keys:
         kind, _, rest = name.partition(":")
-        if name in NAMED or kind in ("op", "by", "due", "ready", "prompt", "fire", "key", "ended"):
+        if name in NAMED or kind in ("op", "by", "active", "due", "ready", "prompt", "fire", "key", "ended"):
             continue
         if kind in ("history", "live", "spans", "version") and rest in prompts:
             continue

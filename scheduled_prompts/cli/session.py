@@ -31,6 +31,7 @@ def closed_scheduler(settings: Settings) -> Scheduler:
         timezone=settings.timezone,
         policies=settings.policies,
         actor=_me(),
+        limits=settings.limits,
     )
 
 

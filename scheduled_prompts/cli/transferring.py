@@ -89,12 +89,17 @@ async def import_prompts(choices: Choices, file: str, *, overdue: Overdue, dry_r
         write_lines(_told(answer, overdue))
     if answer.conflicts:
         raise _conflict(answer)
+    if answer.limited:
+        raise _limited(answer)
     if choices.as_json:
         write_document(_document(answer))
 
 
 def _document(answer: Imported) -> dict[str, Any]:
-    return answer._asdict() | {"conflicts": [taken._asdict() for taken in answer.conflicts]}
+    return answer._asdict() | {
+        "conflicts": [taken._asdict() for taken in answer.conflicts],
+        "limited": [limited._asdict() for limited in answer.limited],
+    }
 
 
 def _told(answer: Imported, overdue: Overdue) -> str:
@@ -122,6 +127,17 @@ def _conflict(answer: Imported) -> CommandFailed:
     )
     hint = "cancel one of the two, and import again"
     return CommandFailed(message, hint=hint, code="conflict", exit_code=4, document=_document(answer))
+
+
+def _limited(answer: Imported) -> CommandFailed:
+    why = "; ".join(dict.fromkeys(limited.message for limited in answer.limited[:SHOWN]))
+    return CommandFailed(
+        f"{_count(len(answer.limited), 'prompt')} not imported: {why}",
+        hint="raise the limit in the settings, or cancel others, and import again",
+        code="limit_reached",
+        exit_code=6,
+        document=_document(answer),
+    )
 
 
 def _needs_ascii(target: str) -> bool:

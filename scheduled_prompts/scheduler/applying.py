@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from scheduled_prompts import ids
-from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, NotFound, UnknownTimezone
+from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, LimitReached, NotFound, UnknownTimezone
 from scheduled_prompts.policies import INSTANTS, Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
@@ -75,7 +75,7 @@ class Applied(NamedTuple):
     unchanged: list[ScheduledPrompt]
     cancelled: list[ScheduledPrompt]
     conflicts: list[Problem]
-    """Prompts that somebody else changed meanwhile: these were left as they are."""
+    """Prompts that somebody else changed meanwhile, or that a limit leaves no room for: these were left as they are."""
     dry_run: bool
 
 
@@ -267,29 +267,34 @@ async def _no_longer_wanted(
 
 async def _carry_out(scheduler: Scheduler, plan: Applied) -> Applied:
     done = Applied([], [], plan.unchanged, [], [], dry_run=False)
+    for prompt in plan.cancelled:  # first: it makes room for others
+        try:
+            await scheduler.cancel(prompt.id)
+            done.cancelled.append(prompt)
+        except (Conflict, NotFound):
+            continue  # it has ended by itself
     for definition, _ in plan.created:
         fields = {name: getattr(definition, name) for name in Definition.model_fields}
         text, schedule = fields.pop("text"), fields.pop("schedule")
-        answer = await scheduler.schedule(text, schedule, **fields)
+        place = f"prompts.{definition.key}"
+        try:
+            answer = await scheduler.schedule(text, schedule, **fields)
+        except LimitReached as error:
+            done.conflicts.append(Problem(place, error.message, error.hint))
+            continue
         if answer.created:
             done.created.append(Created(definition, answer.prompt))
         else:
             problem = f"prompt {ids.short(answer.prompt.id)} took this key meanwhile"
-            done.conflicts.append(Problem(f"prompts.{definition.key}", problem, "apply again"))
+            done.conflicts.append(Problem(place, problem, "apply again"))
     for change in plan.changed:
         changes = {name: getattr(change.after, name) for name in change.fields}
         when = changes.pop("schedule", None)
         try:
             await scheduler.edit(change.before.id, version=change.before.version, when=when, **changes)
             done.changed.append(change)
-        except (Conflict, NotFound) as error:
+        except (Conflict, NotFound, LimitReached) as error:
             done.conflicts.append(Problem(f"prompts.{change.after.key}", error.message, "apply again"))
-    for prompt in plan.cancelled:
-        try:
-            await scheduler.cancel(prompt.id)
-            done.cancelled.append(prompt)
-        except (Conflict, NotFound):
-            continue  # it has ended by itself
     return done
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, zone
@@ -48,6 +49,7 @@ MAX_NOTE = 1_000
 async def edit(
     store: Store,
     policies: Policies,
+    limits: Limits,
     prompt_id: str,
     version: int | None,
     force: bool,
@@ -74,7 +76,7 @@ async def edit(
         first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
-        answer = await store.edit(_item(found, before, wanted, changed, first, by))
+        answer = await store.edit(_item(found, before, wanted, changed, first, by), limits=limits)
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
             return Edited(after, changed, coming(after, UPCOMING))
@@ -109,7 +111,7 @@ def check_note(note: str | None) -> None:
         raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
 
 
-async def resume(store: Store, prompt_id: str, *, by: str) -> Resumed:
+async def resume(store: Store, limits: Limits, prompt_id: str, *, by: str) -> Resumed:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
         if prompt.status is not PromptStatus.PAUSED:
@@ -123,7 +125,7 @@ async def resume(store: Store, prompt_id: str, *, by: str) -> Resumed:
                 hint="`run` fires it now, `edit --when` gives it another time, `cancel` ends it",
             )
         status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
-        refused = await store.resume(prompt, status, following.nominal, following.due, by=by)
+        refused = await store.resume(prompt, status, following.nominal, following.due, limits=limits, by=by)
         if refused is None:
             passed = (start, following.nominal) if following.nominal > start else None
             after = await read_whole(store, prompt_id)
@@ -236,6 +238,7 @@ def _item(
         "key": wanted.key or "",
         "platform": wanted.platform,
         "agent": wanted.agent or "",
+        "conversation": wanted.conversation or "",
         "before": {"platform": str(before.get("platform") or "default"), "agent": str(before.get("agent") or "")},
         "changed": changed,
         "status": PromptStatus.SCHEDULED if isinstance(wanted.schedule, Once) else PromptStatus.ACTIVE,

@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from pydantic import ValidationError
 
 from scheduled_prompts import ids
-from scheduled_prompts.errors import InvalidInput, StoreUnusable
+from scheduled_prompts.errors import InvalidInput, LimitReached, StoreUnusable
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import SCHEMA as PROMPT_SCHEMA
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once
@@ -62,6 +63,13 @@ class Taken(NamedTuple):
     holder: str
 
 
+class Limited(NamedTuple):
+    """A prompt that a limit refused, and which."""
+
+    id: str
+    message: str
+
+
 class Imported(NamedTuple):
     """What `import_prompts` did; with `dry_run`, what it would have done."""
 
@@ -75,6 +83,8 @@ class Imported(NamedTuple):
     overdue: list[str]
     """One-shots whose time has passed: left out."""
     conflicts: list[Taken]
+    limited: list[Limited]
+    """Those that a limit of the settings leaves no room for: left out."""
     dry_run: bool
 
 
@@ -149,10 +159,17 @@ def check(document: object, shard: int) -> list[Entry]:
 
 
 async def import_prompts(
-    store: Store, document: object, *, overdue: Overdue, dry_run: bool, progress: Progress | None, by: str
+    store: Store,
+    limits: Limits,
+    document: object,
+    *,
+    overdue: Overdue,
+    dry_run: bool,
+    progress: Progress | None,
+    by: str,
 ) -> Imported:
     entries = check(document, store.keys.shard)
-    done = Imported(0, 0, 0, 0, 0, [], [], dry_run)
+    done = Imported(0, 0, 0, 0, 0, [], [], [], dry_run)
     for page in pages(entries):
         await _be_interruptible(store)
         prompts = [_prompt(entry, "", store.keys.shard) for entry in page]
@@ -164,7 +181,7 @@ async def import_prompts(
         done = done._replace(existing=done.existing + sum(found is not None for found in present))
         new = [prompt for prompt, found in zip(arriving, present, strict=True) if found is None]
         for first in range(0, len(new), AT_ONCE):
-            done = await _write(store, done, new[first : first + AT_ONCE], overdue, by)
+            done = await _write(store, limits, done, new[first : first + AT_ONCE], overdue, by)
         if progress is not None:
             progress(len(page))
     return done
@@ -181,7 +198,7 @@ def _counted(prompts: Sequence[ScheduledPrompt]) -> dict[str, int]:
 
 
 async def _write(
-    store: Store, done: Imported, prompts: Sequence[ScheduledPrompt], overdue: Overdue, by: str
+    store: Store, limits: Limits, done: Imported, prompts: Sequence[ScheduledPrompt], overdue: Overdue, by: str
 ) -> Imported:
     now = store.clock.now()
     arriving = [(prompt, _arriving(prompt, now, overdue)) for prompt in prompts]
@@ -189,10 +206,13 @@ async def _write(
     whole = [(prompt, arrived) for prompt, arrived in arriving if arrived is not None]
     create = _would_create if done.dry_run else _create
     answers = await asyncio.gather(
-        *(create(store, before, prompt, by) for before, prompt in whole), return_exceptions=True
+        *(create(store, limits, before, prompt, by) for before, prompt in whole), return_exceptions=True
     )
     created, existing, passed = done.created, done.existing, done.passed
     for (before, arrived), answer in zip(whole, answers, strict=True):
+        if isinstance(answer, LimitReached):
+            done.limited.append(Limited(arrived.id, answer.message))
+            continue
         if isinstance(answer, BaseException):
             raise answer
         if answer is None:
@@ -228,17 +248,19 @@ def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledP
     return prompt.model_copy(update=moved)
 
 
-async def _create(store: Store, before: ScheduledPrompt, prompt: ScheduledPrompt, by: str) -> str | None:
+async def _create(
+    store: Store, limits: Limits, before: ScheduledPrompt, prompt: ScheduledPrompt, by: str
+) -> str | None:
     """The id of the prompt that is in the way: its own where it exists, that of the key's holder."""
     try:
-        return await store.create(prompt, imported=str(before.next_nominal or ""), by=by)
+        return await store.create(prompt, limits=limits, imported=str(before.next_nominal or ""), by=by)
     except StoreUnusable:
         if (await store.read_prompts([prompt.id]))[0] is not None:
             return prompt.id  # it came into being meanwhile
         raise
 
 
-async def _would_create(store: Store, _: ScheduledPrompt, prompt: ScheduledPrompt, __: str) -> str | None:
+async def _would_create(store: Store, _: Limits, __: ScheduledPrompt, prompt: ScheduledPrompt, ___: str) -> str | None:
     holder = None if prompt.key is None else await store.holder_of(prompt.owner, prompt.key)
     if holder is None:
         return None

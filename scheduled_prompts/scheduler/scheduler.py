@@ -13,6 +13,7 @@ from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
@@ -60,8 +61,9 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. `actor`:
-    who makes the changes, as the account tells it. Use it as an async context manager, or call `open` and `close`.
+    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. `limits`: of
+    how many there may be. `actor`: who makes the changes, as the account tells it. Use it as an async context manager,
+    or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer.
     """
@@ -73,6 +75,7 @@ class Scheduler:
         namespace: str = "sp",
         timezone: str | None = None,
         policies: Policies | None = None,
+        limits: Limits | None = None,
         actor: str = "api",
         clock: Clock | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class Scheduler:
         self.clock = self.store.clock
         self.timezone = zone(timezone or system_timezone()).key
         self.policies = policies or Policies()
+        self.limits = limits or Limits()
         self.actor = actor_named(actor)
 
     @staticmethod
@@ -114,7 +118,7 @@ class Scheduler:
         priority, timeout, retries, …
 
         With a `key` that a living prompt of the same owner has, nothing is changed and that prompt is returned.
-        Raises InvalidInput (InvalidSchedule, UnknownTimezone) for anything that is refused.
+        Raises InvalidInput (InvalidSchedule, UnknownTimezone) for anything that is refused; LimitReached.
         """
         now = self.clock.now()
         zone_name = zone(timezone or self.timezone).key
@@ -135,7 +139,7 @@ class Scheduler:
             created_by=self.actor,
             updated_at=now,
         )
-        holder = await self.store.create(prompt)
+        holder = await self.store.create(prompt, limits=self.limits)
         if holder is None:
             return Scheduled(True, prompt, coming, [])
         existing = await self.get(holder)
@@ -189,10 +193,19 @@ class Scheduler:
         zone or its jitter changed; then the new schedule counts from now on, and an executed prompt lives again. Fires
         that were claimed already run what they were claimed with.
 
-        Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput.
+        Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput;
+        LimitReached where it would live again, or be counted for somebody else.
         """
         return await changing.edit(
-            self.store, self.policies, await self.resolve(id_or_part), version, force, when, changes, by=self.actor
+            self.store,
+            self.policies,
+            self.limits,
+            await self.resolve(id_or_part),
+            version,
+            force,
+            when,
+            changes,
+            by=self.actor,
         )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
@@ -204,8 +217,8 @@ class Scheduler:
 
     async def resume(self, id_or_part: str) -> Resumed:
         """A paused prompt fires again, from its next occurrence on: what passed meanwhile is accounted for, not fired.
-        Raises NotFound; Conflict where it is not paused, or nothing is left to come."""
-        return await changing.resume(self.store, await self.resolve(id_or_part), by=self.actor)
+        Raises NotFound; Conflict where it is not paused, or nothing is left to come; LimitReached."""
+        return await changing.resume(self.store, self.limits, await self.resolve(id_or_part), by=self.actor)
 
     async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms
@@ -427,5 +440,11 @@ class Scheduler:
         Raises Refusals (an InvalidInput) with every problem, before anything is written.
         """
         return await exporting.import_prompts(
-            self.store, document, overdue=overdue, dry_run=dry_run, progress=progress, by=self.actor
+            self.store,
+            self.limits,
+            document,
+            overdue=overdue,
+            dry_run=dry_run,
+            progress=progress,
+            by=self.actor,
         )

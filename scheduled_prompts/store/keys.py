@@ -64,6 +64,10 @@ class Keys:
     def key(self, owner: str | None, key: str) -> str:
         return f"{self.prefix}key:{owner or ''}:{key}"
 
+    def active(self, kind: str, name: str | None) -> str:
+        """`kind` is `owner` or `conversation`."""
+        return f"{self.prefix}active:{kind}:{name or ''}"
+
     def due(self, platform: str) -> str:
         return f"{self.prefix}due:{platform}"
 

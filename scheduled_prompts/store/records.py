@@ -61,6 +61,7 @@ class EditItem(TypedDict):
     key: str
     platform: str
     agent: str
+    conversation: str
     before: dict[str, str]
     changed: list[str]
     status: str

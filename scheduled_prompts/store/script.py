@@ -37,7 +37,7 @@ class Script:
 SAVE = Script("save", "op now mode prompt")
 EDIT = Script("edit", "op now edit")
 PAUSE = Script("pause", "op now id version reason note by")
-RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips by")
+RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips by limits")
 SKIP = Script("skip", "op now mode id version nominal skips by")
 CANCEL = Script("cancel", "op now id by")
 QUARANTINE = Script("quarantine", "op now id status version seq error")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from scheduled_prompts.errors import StoreUnusable
-from scheduled_prompts.limits import Limits
+from scheduled_prompts.limits import Limits, cap_reached
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import lease_from, pairs
@@ -42,11 +42,18 @@ class Transitions:
         return f"{self._op_prefix}{self._ops:x}"
 
     async def create(
-        self, prompt: ScheduledPrompt, *, imported: str | None = None, by: str = "", op: str | None = None
+        self,
+        prompt: ScheduledPrompt,
+        *,
+        limits: Limits | None = None,
+        imported: str | None = None,
+        by: str = "",
+        op: str | None = None,
     ) -> str | None:
         """Store a new prompt. Returns the id of the living prompt that already has its key, or None.
 
-        `imported`: what was next (ms UTC) where it comes from, '' where that is unknown; `by`: who imports it.
+        `imported`: what was next (ms UTC) where it comes from, '' where that is unknown; `by`: who imports it. Raises
+        LimitReached.
         """
         answer = await self.transport.run(
             script.SAVE,
@@ -60,6 +67,8 @@ class Transitions:
                     "platform": prompt.platform,
                     "owner": prompt.owner or "",
                     "agent": prompt.agent or "",
+                    "conversation": prompt.conversation or "",
+                    "limits": _caps(limits),
                     "key": prompt.key or "",
                     "created_at": str(prompt.created_at),
                     "next_nominal": str(prompt.next_nominal),
@@ -72,6 +81,7 @@ class Transitions:
         )
         if answer[0] == "conflict":
             raise StoreUnusable(f"a prompt with the id {prompt.id} exists already")
+        _refuse_where_full(answer)
         return str(answer[1]) if answer[0] == "exists" else None
 
     async def retime(
@@ -150,10 +160,13 @@ class Transitions:
         )
         return [(fire, outcome) for fire, outcome in answer]
 
-    async def edit(self, item: EditItem, *, op: str | None = None) -> int | Refused | str:
+    async def edit(self, item: EditItem, *, limits: Limits | None = None, op: str | None = None) -> int | Refused | str:
         """Give a prompt another definition. Returns its new version; `Refused` where it is not as it was read or was
-        cancelled; the id of the living prompt that has its key; or `moved`: compute again what is next."""
-        answer = await self.transport.run(script.EDIT, op=op or self.new_op(), edit=to_json(item))
+        cancelled; the id of the living prompt that has its key; or `moved`: compute again what is next.
+        Raises LimitReached."""
+        wanted = {**item, "limits": _caps(limits)}
+        answer = await self.transport.run(script.EDIT, op=op or self.new_op(), edit=to_json(wanted))
+        _refuse_where_full(answer)
         if answer[0] == "edited":
             return int(answer[1])
         if answer[0] == "exists":
@@ -189,10 +202,11 @@ class Transitions:
         next_nominal: int,
         next_at: int,
         *,
+        limits: Limits | None = None,
         by: str = "",
         op: str | None = None,
     ) -> Refused | None:
-        """A paused prompt fires again, from `next_nominal` on. None where it does."""
+        """A paused prompt fires again, from `next_nominal` on. None where it does. Raises LimitReached."""
         answer = await self.transport.run(
             script.RESUME,
             op=op or self.new_op(),
@@ -205,7 +219,9 @@ class Transitions:
             next_at=str(next_at),
             skips=skips_json(nominal for nominal in prompt.skips if nominal >= next_nominal),
             by=by,
+            limits=to_json(_caps(limits)),
         )
+        _refuse_where_full(answer)
         return None if answer[0] == "resumed" else _refused(answer)
 
     async def skip(
@@ -311,6 +327,15 @@ def skips_json(nominals: Iterable[int]) -> str:
     """As the store keeps them: JSON, or '' for none."""
     kept = sorted(set(nominals))
     return to_json([str(nominal) for nominal in kept]) if kept else ""
+
+
+def _caps(limits: Limits | None) -> dict[str, int]:
+    return {} if limits is None else limits.caps
+
+
+def _refuse_where_full(answer: list[str]) -> None:
+    if answer[0] == "full":
+        raise cap_reached(answer[1], int(answer[2]))
 
 
 def _refused(answer: list[str]) -> Refused:

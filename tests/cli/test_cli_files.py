@@ -331,6 +331,7 @@ def test_an_export_goes_through_a_pipe(cli: CommandLine, team: Path) -> None:
         "passed": 0,
         "overdue": [],
         "conflicts": [],
+        "limited": [],
         "dry_run": False,
     }
 

@@ -177,6 +177,7 @@ def edit_of(prompt: ScheduledPrompt, *, next_at: int | None = None, **changes: A
         "key": wanted.key or "",
         "platform": wanted.platform,
         "agent": wanted.agent or "",
+        "conversation": wanted.conversation or "",
         "before": {"platform": prompt.platform, "agent": prompt.agent or ""},
         "changed": sorted(changes),
         "status": "scheduled" if isinstance(wanted.schedule, Once) else "active",

@@ -45,6 +45,8 @@ SPELLED = {
     "by_key('status', 'active')": KEYS.by("status", "active"),
     "key_key('ann', 'daily')": KEYS.key("ann", "daily"),
     "key_key('', 'daily')": KEYS.key(None, "daily"),
+    "active_key('owner:ann')": KEYS.active("owner", "ann"),
+    "active_key('owner:')": KEYS.active("owner", None),
     "due_key('chat')": KEYS.due("chat"),
     "fire_key('x@1')": KEYS.fire("x@1"),
     "live_key('x')": KEYS.live("x"),

@@ -20,6 +20,8 @@ local function history_key(id) return P .. 'history:' .. id end
 local function spans_key(id) return P .. 'spans:' .. id end
 local function version_key(id) return P .. 'version:' .. id end
 local function ended_key(window) return P .. 'ended:' .. window end
+-- `cap` is `owner:<owner>` or `conversation:<conversation>`.
+local function active_key(cap) return P .. 'active:' .. cap end
 local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
@@ -103,11 +105,41 @@ local function served_queues(serves)
 end
 
 local function has_ended(status) return status == 'executed' or status == 'cancelled' end
+local function is_armed(status) return status == 'scheduled' or status == 'active' end
+
+-- The sets of active prompts that one counts in, with blanks between: what agents create counts for its owner (what has no
+-- owner is counted together, so that leaving it out is no way around) and for its conversation. What people create does not.
+local function caps_of(agent, owner, conversation)
+  if (agent or '') == '' then return '' end
+  local caps = 'owner:' .. (owner or '')
+  if (conversation or '') ~= '' then caps = caps .. ' conversation:' .. conversation end
+  return caps
+end
+
+-- A prompt joins the sets that its hash names when it is armed, and leaves them with any other status. Also where nothing is
+-- limited: a limit that is set later then finds them right.
+local function count_active(id, status)
+  local caps = redis.pcall('HGET', prompt_key(id), 'caps')
+  if type(caps) ~= 'string' then return end
+  for cap in string.gmatch(caps, '%S+') do redis.pcall(is_armed(status) and 'SADD' or 'SREM', active_key(cap), id) end
+end
+
+-- Why a prompt cannot be armed: {'full', the set, its limit} where one that it is not in has no room. `limits`: the most
+-- for an owner and for a conversation; absent where there is no limit.
+local function refused_by_cap(id, caps, limits)
+  for cap in string.gmatch(caps, '%S+') do
+    local limit = limits[string.match(cap, '^%l+')]
+    if limit and redis.pcall('SISMEMBER', active_key(cap), id) == 0 and redis.pcall('SCARD', active_key(cap)) >= limit then
+      return {'full', cap, string.format('%.0f', limit)}
+    end
+  end
+end
 
 local function move_status(id, from, to, created)
   if from == to then return end
   redis.call('ZREM', by_key('status', from), id)
   redis.call('ZADD', by_key('status', to), created, id)
+  count_active(id, to)
 end
 
 -- The same for one whose record may lie about where it is listed.
@@ -116,6 +148,7 @@ local function list_under(id, to, created)
     redis.call('ZREM', by_key('status', status), id)
   end
   if to then redis.call('ZADD', by_key('status', to), created, id) end
+  count_active(id, to)
 end
 
 -- A counter that may not be a number: that may be what is wrong with the record.

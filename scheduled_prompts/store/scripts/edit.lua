@@ -11,7 +11,8 @@
 -- names too, or '', and was: JSON of what the former occurrences followed from, or ''; for the account also by (who edits)
 -- and values (JSON: each changed field, from what to what). A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
--- Answers {'edited', new version} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
+-- Also conversation, and limits (see `refused_by_cap`).
+-- Answers {'edited', new version} | {'full', …} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'}.
 if prior then return prior end
 local edit = cjson.decode(ARGV[3])
 local id, hash = edit.id, prompt_key(edit.id)
@@ -28,6 +29,11 @@ if rescheduled then
   local holder = edit.key ~= '' and living_holder(edit.owner, edit.key, id)
   if holder then return {'exists', holder} end
 end
+
+local after = rescheduled and status ~= 'paused' and edit.status or status
+local caps = caps_of(edit.agent, edit.owner, edit.conversation)
+local refused = is_armed(after) and refused_by_cap(id, caps, edit.limits)
+if refused then return refused end
 
 -- Of a record that was set aside only what can be used is kept.
 local function mend()
@@ -47,11 +53,14 @@ local created = tonumber(stored[7] or '') and stored[7] or edit.created_at
 if stored[6] and tonumber(version or '') and stored[6] ~= edit.doc and redis.call('EXISTS', history_key(id)) == 1 then
   redis.call('HSET', version_key(id), version, stored[6])  -- fires that were claimed with it still run it
 end
-local after, next_at = status, stored[5]
+local next_at = stored[5]
+count_active(id, nil)  -- as it was
+redis.call('HDEL', hash, 'caps')
 redis.call('HSET', hash, 'doc', edit.doc, 'version', raised(version), 'updated_at', now)
+if caps ~= '' then redis.call('HSET', hash, 'caps', caps) end
+count_active(id, after)
 if rescheduled then
   next_at = edit.next_at
-  if status ~= 'paused' then after = edit.status end
   redis.call('HSET', hash, 'status', after, 'created_at', created, 'next_nominal', edit.next_nominal, 'next_at', next_at,
     'seq', raised(stored[8]))
   redis.call('HDEL', hash, 'skips', 'ended_at', 'rest')
@@ -66,7 +75,7 @@ for _, field in ipairs({'platform', 'agent'}) do
 end
 redis.call('SADD', platforms_key, edit.platform)
 remove_from_due(id)
-local armed = after == 'scheduled' or after == 'active'
+local armed = is_armed(after)
 if armed then redis.call('ZADD', due_key(edit.platform), next_at, id) end
 local former = {version = version, changed = edit.changed, values = edit.values, stood = status}
 if rescheduled then

@@ -15,12 +15,12 @@ local LEASE = 300000  -- a live daemon renews it sooner than that, by its own; w
 local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
 local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
-local kinds_of_keys = {by = 'zset', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
+local kinds_of_keys = {by = 'zset', active = 'set', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
   version = 'hash', key = 'string', ended = 'hash', op = 'string'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
   events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
-local walked = as_set({'by', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
+local walked = as_set({'by', 'active', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
 
 local items, mending = cjson.decode(ARGV[5]), ARGV[3] == 'mend'
 local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
@@ -57,19 +57,21 @@ end
 -- A prompt as far as its indexes follow from it; nil where there is none. `readable` is false for a record that nobody can
 -- arm or list: it is to be set aside, unless a newer release wrote it, and its entries go with that.
 local function prompt_at(id)
-  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at')
+  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at', 'caps')
   if not stored then return nil end
   local ok, definition = pcall(cjson.decode, stored[2] or '')
   if not ok or type(definition) ~= 'table' then definition = {} end
   local platform = definition.platform
   if platform == nil then platform = 'default' end
   local defined = ok and next(definition) ~= nil and type(platform) == 'string'
-  local prompt = {is_no_hash = is_no_hash, status = stored[1], created = stored[3], next_at = stored[4], defined = defined}
-  for _, field in ipairs({'owner', 'agent', 'key'}) do
+  local prompt = {is_no_hash = is_no_hash, status = stored[1], created = stored[3], next_at = stored[4], defined = defined,
+    caps_said = stored[5] or ''}
+  for _, field in ipairs({'owner', 'agent', 'conversation', 'key'}) do
     if type(definition[field]) == 'string' then prompt[field] = definition[field] end
   end
   prompt.platform = platform
-  prompt.armed = prompt.status == 'scheduled' or prompt.status == 'active'
+  prompt.armed = is_armed(prompt.status)
+  prompt.caps = caps_of(prompt.agent, prompt.owner, prompt.conversation)
   local schema = tonumber(definition.schema)
   prompt.newer = schema and schema > tonumber(ARGV[4])
   if prompt.newer then
@@ -112,6 +114,24 @@ local function judge_key_of(id, prompt)
   end
 end
 
+-- The hash says in which sets of active prompts it is counted; those are to have it.
+local function judge_caps(id, prompt)
+  if prompt.caps_said ~= prompt.caps then
+    damage('wrong_caps', name_of(prompt_key(id)), function()
+      count_active(id, nil)
+      redis.call('HDEL', prompt_key(id), 'caps')
+      if prompt.caps ~= '' then redis.call('HSET', prompt_key(id), 'caps', prompt.caps) end
+      count_active(id, prompt.status)
+    end, prompt.caps_said, prompt.caps)
+  end
+  if not prompt.armed then return end
+  for cap in string.gmatch(prompt.caps, '%S+') do
+    if redis.pcall('SISMEMBER', active_key(cap), id) ~= 1 then
+      damage('not_counted', name_of(active_key(cap)), function() redis.call('SADD', active_key(cap), id) end)
+    end
+  end
+end
+
 local function judge_prompt(id)
   local prompt = prompt_at(id)
   if not prompt or prompt.newer then return end
@@ -138,6 +158,7 @@ local function judge_prompt(id)
   list_in('platform', prompt.platform)
   if prompt.owner then list_in('owner', prompt.owner) end
   if prompt.agent then list_in('agent', prompt.agent) end
+  judge_caps(id, prompt)
   if prompt.armed then
     must_list('not_due', due_key(prompt.platform), id, prompt.next_at, function()
       redis.call('SADD', platforms_key, prompt.platform)
@@ -225,6 +246,12 @@ local function judge_entry_of_prompt(name, kind, rest, id, remove)
     end
   elseif not prompt.readable then
     return
+  elseif kind == 'active' then
+    if not prompt.armed then
+      damage('wrongly_counted', name, remove, prompt.status)
+    elseif prompt.defined and not string.find(' ' .. prompt.caps .. ' ', ' ' .. rest .. ' ', 1, true) then
+      damage('wrong_index', name, remove)
+    end
   elseif kind == 'due' then
     if not prompt.armed then
       damage('wrongly_due', name, remove, prompt.status)
@@ -266,7 +293,7 @@ local function judge_entry(name, member)
   local kind, rest = split(name)
   local function remove() redis.call(removals[kinds_of_keys[kind] or named_keys[kind]], scanned_key(name), member) end
   if redis.call('EXISTS', scanned_key(name)) == 0 then return end
-  if kind == 'by' or kind == 'due' or kind == 'quarantine' then
+  if kind == 'by' or kind == 'active' or kind == 'due' or kind == 'quarantine' then
     judge_entry_of_prompt(name, kind, rest, member, remove)
   else
     judge_entry_of_fire(name, kind, rest, member, remove)

@@ -3,10 +3,10 @@
 -- it is scheduled or active, and the new "next" is after the last occurrence claimed.
 -- KEYS: meta
 -- ARGV: op now mode prompt
--- `prompt` is JSON: id, doc, status, platform, owner, agent, key, created_at, next_nominal, next_at, more (further fields of
--- the hash), imported (what was next where it comes from; '': unknown; absent: it is new), by (who imports it); for retime
--- id, version, seq, status, platform, by and the new next_nominal, next_at.
--- Answers {'created'} | {'exists', id} | {'retimed'} | {'conflict'}.
+-- `prompt` is JSON: id, doc, status, platform, owner, agent, conversation, key, created_at, next_nominal, next_at, more
+-- (further fields of the hash), limits (see `refused_by_cap`), imported (what was next where it comes from; '': unknown;
+-- absent: it is new), by (who imports it); for retime id, version, seq, status, platform, by and the new next_nominal, next_at.
+-- Answers {'created'} | {'exists', id} | {'full', …} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
 local id = prompt.id
@@ -31,6 +31,9 @@ if prompt.key ~= '' then
   if holder then return remember({'exists', holder}) end
 end
 if redis.call('EXISTS', hash) == 1 then return {'conflict'} end
+local armed, caps = is_armed(prompt.status), caps_of(prompt.agent, prompt.owner, prompt.conversation)
+local refused = armed and refused_by_cap(id, caps, prompt.limits)
+if refused then return refused end
 
 redis.call('HSET', hash, 'doc', prompt.doc, 'status', prompt.status, 'version', 1, 'seq', 0,
   'created_at', prompt.created_at, 'next_nominal', prompt.next_nominal, 'next_at', prompt.next_at)
@@ -41,7 +44,10 @@ if prompt.owner ~= '' then redis.call('ZADD', by_key('owner', prompt.owner), pro
 if prompt.agent ~= '' then redis.call('ZADD', by_key('agent', prompt.agent), prompt.created_at, id) end
 if prompt.key ~= '' then redis.call('SET', key_key(prompt.owner, prompt.key), id) end
 redis.call('SADD', platforms_key, prompt.platform)
-local armed = prompt.status == 'scheduled' or prompt.status == 'active'
+if caps ~= '' then
+  redis.call('HSET', hash, 'caps', caps)
+  count_active(id, prompt.status)
+end
 if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end
 -- Of an imported one's past only what comes after is known here.
 if prompt.imported then
