@@ -41,14 +41,7 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
         if following:
             return following[0].nominal
         raise InvalidInput("nothing is to come")
-    if isinstance(named, str) and not named.strip().isdecimal():
-        first = instant_from(named, prompt.timezone)
-        width = MINUTE_MS if first % MINUTE_MS == 0 else 1000
-    elif isinstance(named, datetime):
-        first = to_instant(named, prompt.timezone) if named.tzinfo is None else round(named.timestamp() * 1000)
-        width = 1
-    else:
-        first, width = int(named), 1
+    first, width = span_named(prompt, named)
     found = _within(prompt, first, first + width) if FIRST_INSTANT <= first <= LAST_INSTANT else None
     if found is None:
         following = coming(prompt, SHOWN)
@@ -57,6 +50,17 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
             f"{named!r} is no occurrence of this prompt", hint=f"the next ones: {shown}" if shown else None
         )
     return found
+
+
+def span_named(prompt: ScheduledPrompt, named: str | datetime | int) -> tuple[int, int]:
+    """The first instant (ms UTC) that somebody means, and for how many ms: what is left out may be anything. Raises
+    InvalidInput."""
+    if isinstance(named, str) and not named.strip().isdecimal():
+        first = instant_from(named, prompt.timezone)
+        return first, MINUTE_MS if first % MINUTE_MS == 0 else 1000
+    if isinstance(named, datetime):
+        return to_instant(named, prompt.timezone) if named.tzinfo is None else round(named.timestamp() * 1000), 1
+    return int(named), 1
 
 
 def _within(prompt: ScheduledPrompt, first: int, end: int) -> int | None:

@@ -17,7 +17,7 @@ from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
-from scheduled_prompts.scheduler import applying, changing, exporting, finding, serving
+from scheduled_prompts.scheduler import applying, changing, explaining, exporting, finding, serving
 from scheduled_prompts.scheduler.answers import (
     UPCOMING,
     Edited,
@@ -42,6 +42,7 @@ from scheduled_prompts.scheduler.defining import (
 )
 from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
+from scheduled_prompts.scheduler.explaining import Explained, Moment, Why
 from scheduled_prompts.scheduler.exporting import Imported
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
@@ -327,6 +328,16 @@ class Scheduler:
     async def spans(self, id_or_part: str) -> Sequence[Span]:
         """What a prompt's history does not tell: what was changed, when and by whom, and what was missed."""
         return await self.store.spans(await self.resolve(id_or_part))
+
+    async def explain(self, id_or_part: str, *, since: Moment | None = None, until: Moment | None = None) -> Explained:
+        """The account of a prompt: every occurrence from `since` (a week ago, or its creation) up to `until` (the next
+        ones), each once: what became of it, or why nothing did. Raises NotFound, InvalidInput."""
+        return await explaining.explain(self.store, await self.resolve(id_or_part), since, until)
+
+    async def why(self, id_or_part: str, at: Moment) -> Why:
+        """What became of the occurrence at a time, or why there is none, in one sentence. Raises NotFound,
+        InvalidInput."""
+        return await explaining.why(self.store, await self.resolve(id_or_part), at)
 
     async def quarantined(self) -> Sequence[Quarantined]:
         """Records that were set aside because they cannot be read or computed, latest first."""

@@ -150,6 +150,8 @@ class SyncScheduler:
     cancel_fire = _Blocking(Scheduler.cancel_fire)
     history = _Blocking(Scheduler.history)
     spans = _Blocking(Scheduler.spans)
+    explain = _Blocking(Scheduler.explain)
+    why = _Blocking(Scheduler.why)
     quarantined = _Blocking(Scheduler.quarantined)
     daemons = _Blocking(Scheduler.daemons)
     why_unserved = _Blocking(Scheduler.why_unserved)

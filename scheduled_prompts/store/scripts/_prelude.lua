@@ -209,6 +209,12 @@ local function note_change(id, kind, by, fields)
   harm_alone(span, id, kind, fields)
 end
 
+-- From where on a schedule's occurrences were not claimed: what was next, or, where nothing was left, behind the last one.
+local function first_unclaimed(next_nominal, last)
+  if tonumber(next_nominal or '') then return next_nominal end
+  return last and string.format('%.0f', last + 1) or nil
+end
+
 -- How many fires ended in these five minutes, by how: 'succeeded', 'failed', …; and how late they started, in buckets of
 -- eight to a doubling. Each is counted where it ends, once. Kept for 26 hours.
 local function count(field)

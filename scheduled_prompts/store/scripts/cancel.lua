@@ -7,7 +7,8 @@
 if prior then return prior end
 local id = ARGV[3]
 local hash = prompt_key(id)
-local stored, is_no_hash = stored_prompt(id, 'version', 'seq', 'created_at', 'next_nominal', 'paused_at', 'pause_reason', 'pause_note')
+local stored, is_no_hash = stored_prompt(id, 'version', 'seq', 'created_at', 'next_nominal', 'paused_at', 'pause_reason', 'pause_note',
+  'last_nominal', 'ended_at')
 if not stored then return {'gone'} end
 local fires = live_fires(id)
 if stored[1] == 'cancelled' or (stored[1] == 'executed' and #fires == 0) then return {'conflict', stored[1]} end
@@ -30,8 +31,8 @@ if is_no_hash then
   delete()
 else
   -- What was next is known no longer; a span that is no list harms nothing but itself.
-  note_change(id, 'cancelled', ARGV[4], {from = tonumber(stored[5] or '') and stored[5], stood = stored[1], since = stored[6],
-    reason = stored[7], note = stored[8]})
+  note_change(id, 'cancelled', ARGV[4], {from = first_unclaimed(stored[5], tonumber(stored[9] or '')), stood = stored[1],
+    since = stored[6] or stored[10], reason = stored[7], note = stored[8]})
   redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
   redis.call('HSET', hash, 'version', raised(stored[2]), 'seq', raised(stored[3]))
   redis.call('HDEL', hash, 'skips', 'paused_at', 'pause_reason', 'pause_note')

@@ -17,7 +17,7 @@ if prior then return prior end
 local edit = cjson.decode(ARGV[3])
 local id, hash = edit.id, prompt_key(edit.id)
 local stored, is_no_hash = stored_prompt(id, 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at', 'seq',
-  'paused_at', 'pause_reason', 'pause_note')
+  'paused_at', 'pause_reason', 'pause_note', 'ended_at')
 if not stored then return {'gone'} end
 local status, version, last = stored[1], stored[2], tonumber(stored[3] or '')
 local rescheduled = edit.next_at ~= ''
@@ -79,8 +79,8 @@ local armed = is_armed(after)
 if armed then redis.call('ZADD', due_key(edit.platform), next_at, id) end
 local former = {version = version, changed = edit.changed, values = edit.values, stood = status}
 if rescheduled then
-  former.from, former['until'], former.was = tonumber(stored[4] or '') and stored[4], edit.next_nominal, edit.was
-  former.since, former.reason, former.note = stored[9], stored[10], stored[11]
+  former.from, former['until'], former.was = first_unclaimed(stored[4], last), edit.next_nominal, edit.was
+  former.since, former.reason, former.note = stored[9] or stored[12], stored[10], stored[11]
 end
 note_change(id, 'edited', edit.by, former)
 local asked = {}

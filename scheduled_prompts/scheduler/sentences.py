@@ -1,0 +1,252 @@
+"""The account in words: a phrase for a row of a table, a sentence for whoever asks about one occurrence."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.prompt import Definition
+from scheduled_prompts.schedule.language.words import describe, humanize_duration
+from scheduled_prompts.scheduler.account import Cause, Era, Row
+from scheduled_prompts.views import instant
+
+LONGEST_ERROR = 200
+
+BECAUSE = {
+    "budget": "its budget was used up",
+    "busy": "the one before had not ended",
+    "cap": "as many as allowed were there already",
+    "concurrency": "as many as allowed ran already",
+    "crashed": "the daemon that ran it was lost",
+    "edited": "the prompt got another schedule",
+    "fire_cancelled": "somebody cancelled this one",
+    "halted": "all was stopped",
+    "imported": "it passed before the prompt was imported",
+    "interval": "it came too soon after the one before",
+    "late": "nobody could fire it in time",
+    "no_handler": "nobody could run it",
+    "paused": "the prompt was paused",
+    "permanent": "trying again would not have helped",
+    "prompt_cancelled": "the prompt was cancelled",
+    "quiet": "it fell into quiet hours",
+    "rate_limit": "as many as allowed had run in that time",
+    "replaced": "the next one took its place",
+    "requested": "somebody asked to leave it out",
+    "superseded": "a later one took its place",
+}
+"""What the reasons of skipped and missed occurrences mean."""
+
+VERBS = {
+    FireStatus.SUCCEEDED: "succeeded",
+    FireStatus.FAILED: "failed",
+    FireStatus.TIMED_OUT: "took too long",
+    FireStatus.CANCELLED: "was cancelled",
+    FireStatus.INTERRUPTED: "was interrupted",
+}
+
+
+def moment(ms: int | None, timezone: str, *, exact: bool = False) -> str:
+    """`Tue 2026-12-01 09:00 +01:00`; with seconds and their fraction where there are any, or it is to be `exact`."""
+    text = instant(ms, timezone)
+    if text is None:
+        return "an unknown time"
+    day, clock, offset = text[:10], text[11:23], text[23:]
+    if not exact:
+        clock = clock.removesuffix(".000")
+        clock = clock.removesuffix(":00") if clock.count(":") == 2 else clock
+    return f"{date.fromisoformat(day):%a} {day} {clock} {offset}"
+
+
+def phrase(row: Row, timezone: str) -> str:
+    """A row's outcome in a few words, without the outcome itself."""
+    if row.fire is not None:
+        return _of_fire(row.fire, timezone)
+    assert row.cause is not None
+    return _of_cause(row, row.cause, timezone)
+
+
+def sentence(row: Row, timezone: str) -> str:
+    """What became of a single occurrence, as an answer to "why did it not run then?"."""
+    if row.fire is not None:
+        return f"It {_tale(row.fire, timezone)}."
+    assert row.cause is not None
+    return f"It {_fate(row, row.cause, timezone)}."
+
+
+def nothing_named(era: Era, at: int, nearest: list[int], timezone: str) -> str:
+    """Why nothing is to be told: the schedule of that time does not name it."""
+    then = moment(at, timezone)
+    near = " and ".join(moment(nominal, timezone) for nominal in nearest)
+    others = f"; the nearest {'is' if len(nearest) == 1 else 'are'} {near}" if nearest else ""
+    if era.definition is None:
+        return f"Another schedule counted at {then}, which is not known any more{others}."
+    if era.edited is not None:
+        when = describe(era.definition.schedule, timezone=era.definition.timezone)
+        edited = moment(era.edited.at, timezone)
+        before = f"before that it was {when}, which does not name {then}"
+        return f"The schedule was edited at {edited}{_by(era.edited.actor)}: {before}{others}."
+    return f"The schedule names nothing at {then}{others}."
+
+
+def _because(reason: str | None) -> str:
+    return "" if reason is None else BECAUSE.get(reason, reason.replace("_", " "))
+
+
+def _by(actor: str | None) -> str:
+    return f" by {actor}" if actor else ""
+
+
+def _noted(note: str | None) -> str:
+    return f" ({' '.join(note.split())})" if note else ""
+
+
+def _of_fire(fire: Fire, timezone: str) -> str:
+    if fire.status in (FireStatus.SKIPPED, FireStatus.MISSED):
+        return _because(fire.reason)
+    parts = []
+    if fire.started_at is None and not fire.status.has_ended:
+        parts.append("waits to be run")
+    if fire.status is FireStatus.RETRYING and fire.retry_at is not None:
+        parts.append(f"next attempt {moment(fire.retry_at, timezone)}")
+    if fire.lateness_ms is not None:
+        parts.append(f"{_length(fire.lateness_ms)} late")
+    if fire.attempt > 1:
+        parts.append(f"{fire.attempt} attempts")
+    if fire.reason in BECAUSE and fire.reason != fire.status:
+        parts.append(_because(fire.reason))
+    told = ", ".join(parts)
+    error = _error(fire)
+    return f"{told}: {error}" if told and error else told or error
+
+
+def _tale(fire: Fire, timezone: str) -> str:
+    match fire.status:
+        case FireStatus.SKIPPED:
+            return f"was skipped: {_because(fire.reason)}"
+        case FireStatus.MISSED:
+            return f"was missed: {_because(fire.reason)}"
+        case FireStatus.QUEUED:
+            why = f" ({_because(fire.reason)})" if fire.reason else ""
+            return f"was due at {moment(fire.due, timezone)} and waits to be run{why}"
+        case FireStatus.RETRYING:
+            again = f"it runs again at {moment(fire.retry_at, timezone)}"
+            return f"{_started(fire, timezone)} and failed{_error_behind(fire)}; {again}"
+        case FireStatus.RUNNING:
+            return f"{_started(fire, timezone)} and still runs" if fire.started_at else "is about to run"
+    after = f" after {fire.attempt} attempts" if fire.attempt > 1 else ""
+    reason = f", as {_because(fire.reason)}" if fire.reason in BECAUSE and fire.reason != fire.status else ""
+    ended = f"{VERBS[fire.status]}{after}{reason}{_error_behind(fire)}"
+    return ended if fire.started_at is None else f"{_started(fire, timezone)} and {ended}"
+
+
+def _started(fire: Fire, timezone: str) -> str:
+    return f"ran at {moment(fire.started_at, timezone, exact=True)} ({_length(fire.lateness_ms or 0)} late)"
+
+
+def _error(fire: Fire) -> str:
+    if not fire.error or fire.status is FireStatus.SUCCEEDED:
+        return ""
+    line = next((line for line in fire.error.splitlines() if line.strip()), "").strip()
+    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
+
+
+def _error_behind(fire: Fire) -> str:
+    error = _error(fire)
+    return f": {error}" if error else ""
+
+
+def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
+    since, until = (moment(ms, timezone) for ms in (cause.since, cause.until))
+    by, note = _by(cause.actor), _noted(cause.note)
+    match cause.outcome:
+        case "missed":
+            late = ""
+            if cause.reason == "late" and cause.until is not None and row.number == 1:
+                late = f", noticed {_length(max(0, cause.until - row.first))} later"
+            return _because(cause.reason) + by + note + late
+        case "paused":
+            ended = f" until {until}" if cause.until is not None else ""
+            return (_reason(cause) + by + note + (f", from {since}" if cause.since is not None else "") + ended).lstrip(
+                ", "
+            )
+        case "edited":
+            return f"was due when the schedule was edited, {since}{by}"
+        case "cancelled":
+            if cause.since is not None and row.last <= cause.since:
+                return f"was due when the prompt was cancelled, {since}{by}"
+            return f"the prompt was cancelled {since}{by}"
+        case "quarantined":
+            return "the prompt's record was set aside"
+        case "ended":
+            return f"nothing more was to come after {since}" if cause.since is not None else "nothing more was to come"
+        case "before_creation":
+            return f"the prompt was made {until}"
+        case "imported":
+            return f"the prompt was imported {since}; what became of it is told where it came from"
+        case "forgotten":
+            return "what became of it was deleted by retention"
+        case "skipped":
+            return "to be skipped"
+        case "overdue":
+            return OVERDUE.get(cause.reason or "", cause.reason or "no daemon has fired it yet") + by + note
+        case "upcoming":
+            return f"due {moment(row.due, timezone)}" if row.due is not None and row.due != row.first else ""
+        case "unknown":
+            return "another schedule counted then, which is not known any more"
+    return "nothing is known of it: this should not be"
+
+
+OVERDUE = {"halted": "all is stopped"}
+
+
+def _reason(cause: Cause) -> str:
+    return "" if cause.reason in (None, "requested") else (cause.reason or "").replace("_", " ")
+
+
+def _fate(row: Row, cause: Cause, timezone: str) -> str:
+    since, until = (moment(ms, timezone) for ms in (cause.since, cause.until))
+    by, note = _by(cause.actor), _noted(cause.note)
+    match cause.outcome:
+        case "missed":
+            if cause.reason == "halted":
+                return f"was missed: all was stopped{by} from {since} to {until}{note}"
+            return f"was missed: {_of_cause(row, cause, timezone)}"
+        case "paused":
+            if cause.since is not None and row.first <= cause.since:
+                return f"was due, and not fired yet, when the prompt was paused{by} at {since}{note}"
+            why = _noted(_reason(cause)) + note
+            if cause.until is not None:
+                began = f" from {since}" if cause.since is not None else ""
+                return f"did not run: the prompt was paused{by}{began} to {until}{why}"
+            return f"does not run: the prompt is paused{by} since {since}{why}"
+        case "edited":
+            return f"was due, and not fired yet, when the schedule was edited at {since}{by}"
+        case "cancelled":
+            if cause.since is not None and row.first <= cause.since:
+                return f"was due, and not fired yet, when the prompt was cancelled at {since}{by}"
+            return f"did not run: the prompt was cancelled at {since}{by}"
+        case "quarantined":
+            return "did not run: the prompt's record was set aside, as it could not be read or computed"
+        case "ended":
+            return f"did not run: {_of_cause(row, cause, timezone)}"
+        case "before_creation":
+            return f"did not run: the prompt did not exist before {until}"
+        case "imported":
+            return f"is not known here: {_of_cause(row, cause, timezone)}"
+        case "forgotten":
+            return "is not known any more: what became of it was deleted by retention"
+        case "skipped":
+            return "is to be skipped: somebody asked for that"
+        case "overdue":
+            return f"is overdue: {_of_cause(row, cause, timezone)}"
+        case "upcoming":
+            return f"is still to come, due {moment(row.due or row.first, timezone)}"
+    return f"cannot be told: {_of_cause(row, cause, timezone)}"
+
+
+def definition_in_words(definition: Definition) -> str:
+    return describe(definition.schedule, timezone=definition.timezone)
+
+
+def _length(ms: int) -> str:
+    return f"{ms / 1000:.1f} s" if 1000 <= ms < 60_000 else humanize_duration(ms)
