@@ -157,7 +157,8 @@ def _why(life: _Life, fires: Sequence[Fire], first: int, width: int, nominal: in
     row = next((row for row in rows if row.first == start), rows[0] if rows else None)
     nearest = _nearest(life, first, first + width)
     if row is None or row.outcome == "unknown":
-        said = nothing_named(_era_at(life, first), first, nearest, prompt.timezone)
+        names_it_now = _next(prompt, prompt.id, first - 1, first + width) is not None
+        said = nothing_named(_era_at(life, first), first, nearest, prompt.timezone, names_it_now=names_it_now)
     else:
         [row] = _account(life, [fire for fire in fires if fire is row.fire], row.first, row.first + 1)[:1]
         said = sentence(row, prompt.timezone)

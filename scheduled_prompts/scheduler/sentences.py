@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from scheduled_prompts.fire import Fire, FireStatus
@@ -73,19 +74,20 @@ def sentence(row: Row, timezone: str) -> str:
     return f"It {_fate(row, row.cause, timezone)}."
 
 
-def nothing_named(era: Era, at: int, nearest: list[int], timezone: str) -> str:
-    """Why nothing is to be told: the schedule of that time does not name it."""
+def nothing_named(era: Era, at: int, nearest: Sequence[int], timezone: str, *, names_it_now: bool) -> str:
+    """Why nothing is to be told: the schedule of that time does not name it, whether or not the present one does."""
     then = moment(at, timezone)
     near = " and ".join(moment(nominal, timezone) for nominal in nearest)
     others = f"; the nearest {'is' if len(nearest) == 1 else 'are'} {near}" if nearest else ""
     if era.definition is None:
         return f"Another schedule counted at {then}, which is not known any more{others}."
-    if era.edited is not None:
-        when = describe(era.definition.schedule, timezone=era.definition.timezone)
+    if era.edited is not None and names_it_now:
+        when = _when(era.definition)
         edited = moment(era.edited.at, timezone)
         before = f"before that it was {when}, which does not name {then}"
         return f"The schedule was edited at {edited}{_by(era.edited.actor)}: {before}{others}."
-    return f"The schedule names nothing at {then}{others}."
+    whose = "The schedule" if era.edited is None else f"The schedule of that time, {_when(era.definition)},"
+    return f"{whose} names nothing at {then}{others}."
 
 
 def _because(reason: str | None) -> str:
@@ -170,10 +172,10 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
                 ", "
             )
         case "edited":
-            return f"was due when the schedule was edited, {since}{by}"
+            return f"due, and not fired yet, when the schedule was edited, {since}{by}"
         case "cancelled":
             if cause.since is not None and row.last <= cause.since:
-                return f"was due when the prompt was cancelled, {since}{by}"
+                return f"due, and not fired yet, when the prompt was cancelled, {since}{by}"
             return f"the prompt was cancelled {since}{by}"
         case "quarantined":
             return "the prompt's record was set aside"
@@ -186,7 +188,7 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
         case "forgotten":
             return "what became of it was deleted by retention"
         case "skipped":
-            return "to be skipped"
+            return "somebody asked to leave it out"
         case "overdue":
             return OVERDUE.get(cause.reason or "", cause.reason or "no daemon has fired it yet") + by + note
         case "upcoming":
@@ -244,7 +246,7 @@ def _fate(row: Row, cause: Cause, timezone: str) -> str:
     return f"cannot be told: {_of_cause(row, cause, timezone)}"
 
 
-def definition_in_words(definition: Definition) -> str:
+def _when(definition: Definition) -> str:
     return describe(definition.schedule, timezone=definition.timezone)
 
 

@@ -1,4 +1,4 @@
-"""`list`, `show`, `history`, `preview`: the words for looking."""
+"""`list`, `show`, `history`, `explain`, `preview`: the words for looking."""
 
 from __future__ import annotations
 
@@ -72,6 +72,36 @@ def history(
     from scheduled_prompts.cli.reading import history
 
     carry_out(history(choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
+
+
+@app.command(rich_help_panel=LOOKING)
+def explain(
+    ctx: typer.Context,
+    prompt_id: PromptId,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="From 2026-12-01, or 2026-12-01T09:00; else a week ago."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Up to, not including; else the next five to come.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Only this: why did it, or did it not, run then?")
+    ] = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Account for every occurrence: what became of it, and why; what comes next."""
+    from scheduled_prompts.cli.explaining import explain, explain_at
+
+    chosen = choices(ctx, as_json, store, config)
+    if at is None:
+        carry_out(explain(chosen, prompt_id, since, until))
+    elif since is None and until is None:
+        carry_out(explain_at(chosen, prompt_id, at))
+    else:
+        ctx.fail("--at goes without --since and --until")
 
 
 @app.command(rich_help_panel=LOOKING)

@@ -1,0 +1,99 @@
+"""What a person is shown of an account: a line a row, in plain words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from scheduled_prompts.cli.layout import listed, room_beside
+from scheduled_prompts.cli.naming import cut, title
+from scheduled_prompts.cli.output import visible
+from scheduled_prompts.cli.painting import painted
+from scheduled_prompts.cli.tables import STATUS_STYLES
+from scheduled_prompts.ids import short
+from scheduled_prompts.schedule.language.words import describe
+from scheduled_prompts.scheduler.account import Row
+from scheduled_prompts.scheduler.explaining import Explained, Why
+from scheduled_prompts.scheduler.sentences import phrase
+
+GAP = "  "
+LONGEST_IN_PIPE = 300
+STYLES = {
+    **STATUS_STYLES,
+    "edited": "yellow",
+    "ended": "dim",
+    "before_creation": "dim",
+    "forgotten": "dim",
+    "imported": "dim",
+    "overdue": "red",
+    "unaccounted": "red",
+    "upcoming": "green",
+}
+
+
+def explained(answer: Explained, totals: Mapping[str, int]) -> str:
+    """The answer to `explain`."""
+    prompt, rows = answer.prompt, answer.rows
+    head = [Text(title(prompt)), Text(f"  {describe(prompt.schedule, timezone=prompt.timezone)}", style="dim")]
+    if not rows:
+        return painted([*head, Text("  the schedule names nothing in this time")])
+    times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]
+    clock = _Times(times)
+    lines = [_line(row, answer, clock, _widest(rows)) for row in rows]
+    counts = [f"{_more(rows, outcome)}{number:,} {outcome.replace('_', ' ')}" for outcome, number in totals.items()]
+    room = room_beside(len(GAP))
+    summary = textwrap.wrap(listed(counts), room) if room is not None else [listed(counts)]
+    foot = [Text(GAP + line, style="dim") for line in summary]
+    return painted([*head, *(line for one in lines for line in one), *foot])
+
+
+def answered(answer: Why) -> str:
+    """The answer to `explain --at`."""
+    lines = [visible(answer.sentence, lines=False)]
+    if answer.row is not None and answer.row.fire is not None:
+        lines.append(f"  fire show {short(answer.prompt.id)}{answer.row.fire.id[26:]} tells all about it")
+    return "\n".join(lines)
+
+
+class _Times:
+    """How the times of one account are written: with seconds, and with the offset, where some need it."""
+
+    def __init__(self, times: Sequence[datetime]) -> None:
+        self._seconds = "%H:%M:%S" if any(time.second for time in times) else "%H:%M"
+        self._offset = len({time.utcoffset() for time in times}) > 1
+
+    def said(self, time: datetime) -> str:
+        text = f"{time:%a} {time.date().isoformat()} {time:{self._seconds}}"
+        return f"{text} {time.isoformat()[-6:]}" if self._offset else text
+
+
+def _line(row: Row, answer: Explained, clock: _Times, width: int) -> list[Text]:
+    prompt = answer.prompt
+    when = clock.said(prompt.local(row.first))
+    words = visible(phrase(row, prompt.timezone), lines=False)
+    remarks = []
+    if row.number > 1:
+        number = f"{row.number:,}" if row.exact else f"more than {row.number:,}"
+        remarks.append(f"{number} up to {clock.said(prompt.local(row.last))}")
+    if row.fire is not None and row.fire.trigger == "manual":
+        remarks.append("manual")
+    told = ": ".join(part for part in (", ".join(remarks), words) if part)
+    margin = len(GAP) + len(when) + len(GAP) + width + len(GAP)
+    room = room_beside(margin)
+    first, *rest = textwrap.wrap(told, room) or [""] if room is not None else [cut(told, LONGEST_IN_PIPE)]
+    outcome = row.outcome.replace("_", " ")
+    line = (
+        Text(f"{GAP}{when}{GAP}").append(f"{outcome:<{width}}", style=STYLES.get(row.outcome, "")).append(GAP + first)
+    )
+    return [line, *(Text(" " * margin + more) for more in rest)]
+
+
+def _widest(rows: Sequence[Row]) -> int:
+    return max(len(row.outcome) for row in rows)
+
+
+def _more(rows: Sequence[Row], outcome: str) -> str:
+    return "" if all(row.exact for row in rows if row.outcome == outcome) else "more than "

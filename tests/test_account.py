@@ -1,0 +1,189 @@
+"""The account tells every occurrence once, with what became of it; `why` answers in one sentence."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.scheduler.explaining import Explained
+from tests.conftest import Lab
+from tests.engine.scenes import scene
+
+DAY, HOUR = 86_400, 3_600
+LOOKS: dict[str, Any] = {"watch_period": 60.0, "heartbeat_period": 60.0}
+"""Hours of virtual time are paid for by the look."""
+NINE = "every day at 09:00"
+HOURLY = "30 * * * *"
+
+
+def outcomes(answer: Explained) -> list[tuple[str, int]]:
+    return [(row.outcome, row.number) for row in answer.rows]
+
+
+async def add(scheduler: Scheduler, when: str, **fields: Any) -> str:
+    return (await scheduler.schedule("hello", when, **fields)).prompt.id
+
+
+async def without_a_daemon(lab: Lab) -> Scheduler:
+    return await lab.scheduler(await lab.store())
+
+
+async def test_each_hour_has_its_row(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LOOKS)
+        prompt = await at.add(HOURLY)
+        await at.sleep(2 * HOUR)
+        await at.scheduler.pause(prompt, "holiday")
+        await at.sleep(2 * HOUR)
+        await at.scheduler.resume(prompt)
+        await at.sleep(HOUR)
+        await at.scheduler.skip(prompt, "next")
+        answer = await at.scheduler.explain(prompt)
+        assert outcomes(answer) == [
+            *[("succeeded", 1), ("succeeded", 1), ("paused", 2), ("succeeded", 1), ("skipped", 1)],
+            *[("upcoming", 1)] * 5,
+        ]
+        why = await at.scheduler.why(prompt, "2026-01-01T03:30")
+        assert why.sentence == (
+            "It did not run: the prompt was paused "
+            "from Thu 2026-01-01 02:00 +00:00 to Thu 2026-01-01 04:00 +00:00 (holiday)."
+        )
+        why = await at.scheduler.why(prompt, "2026-01-01T01:30")
+        assert why.sentence == "It ran at Thu 2026-01-01 01:30:00.000 +00:00 (0 ms late) and succeeded."
+        why = await at.scheduler.why(prompt, "2026-01-01T01:00")
+        assert why.row is None
+        assert why.sentence == (
+            "The schedule names nothing at Thu 2026-01-01 01:00 +00:00; "
+            "the nearest are Thu 2026-01-01 00:30 +00:00 and Thu 2026-01-01 01:30 +00:00."
+        )
+
+
+async def test_what_was_due_when_it_was_edited_is_told_by_the_schedule_of_that_time(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, NINE)
+        await scheduler.clock.sleep(2.5 * DAY)
+        await scheduler.edit(prompt, force=True, when="every day at 10:00")
+        await scheduler.edit(prompt, force=True, when="every day at 11:00")
+        answer = await scheduler.explain(prompt)
+        assert outcomes(answer) == [("edited", 3), *[("upcoming", 1)] * 5]
+        why = await scheduler.why(prompt, "2026-01-02T11:00")
+        assert why.sentence == (
+            "The schedule was edited at Sat 2026-01-03 12:00 +00:00: before that it was every day at 09:00 UTC, "
+            "which does not name Fri 2026-01-02 11:00 +00:00; "
+            "the nearest are Fri 2026-01-02 09:00 +00:00 and Sat 2026-01-03 09:00 +00:00."
+        )
+
+
+async def test_what_was_paused_or_overdue_when_it_was_cancelled_is_told(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        overdue, paused = await add(scheduler, NINE), await add(scheduler, NINE)
+        await scheduler.pause(paused)
+        await scheduler.clock.sleep(2.5 * DAY)
+        for prompt in (overdue, paused):
+            await scheduler.cancel(prompt)
+        month = {"until": "2026-01-11"}
+        assert outcomes(await scheduler.explain(overdue, **month)) == [("cancelled", 10)]
+        assert outcomes(await scheduler.explain(paused, **month)) == [("paused", 3), ("cancelled", 7)]
+        said = [(await scheduler.why(overdue, f"2026-01-0{day}T09:00")).sentence for day in (2, 5)]
+        assert said == [
+            "It was due, and not fired yet, when the prompt was cancelled at Sat 2026-01-03 12:00 +00:00.",
+            "It did not run: the prompt was cancelled at Sat 2026-01-03 12:00 +00:00.",
+        ]
+
+
+async def test_a_month_without_a_daemon_is_one_row(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, "* * * * *")
+        await scheduler.clock.sleep(30 * DAY)
+        answer = await scheduler.explain(prompt, since="2026-01-01T00:01")
+        overdue, following, *_ = answer.rows
+        assert (overdue.outcome, overdue.exact, overdue.last - overdue.first) == (
+            "overdue",
+            False,
+            (30 * DAY - 60) * 1000,
+        )
+        assert overdue.number >= 10_000
+        assert (following.outcome, following.first) == ("upcoming", overdue.last + 60_000)
+
+
+async def test_what_retention_deleted_is_forgotten_not_lost(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LOOKS, keep_fires=3)
+        prompt = await at.add(HOURLY)
+        await at.sleep(7 * HOUR)
+        answer = await at.scheduler.explain(prompt)
+        assert outcomes(answer)[:4] == [("forgotten", 4), *[("succeeded", 1)] * 3]
+        await at.scheduler.cancel(prompt)
+
+
+async def test_a_manual_run_has_a_row_of_its_own_and_a_failure_says_why(lab: Lab) -> None:
+    def fail(fire: Fire) -> str:
+        raise RuntimeError("the model is away\nsee the log")
+
+    async with lab:
+        at = await scene(lab, **LOOKS)
+        at.runner.answer = fail
+        prompt = await at.add(HOURLY, retries=0)
+        await at.sleep(HOUR)
+        await at.scheduler.run_now(prompt)
+        await at.sleep(1)
+        answer = await at.scheduler.explain(prompt)
+        assert [(row.outcome, row.fire and row.fire.trigger) for row in answer.rows][:2] == [
+            ("failed", "schedule"),
+            ("failed", "manual"),
+        ]
+        why = await at.scheduler.why(prompt, "2026-01-01T00:30")
+        assert why.sentence == (
+            "It ran at Thu 2026-01-01 00:30:00.000 +00:00 (0 ms late) and failed: RuntimeError: the model is away."
+        )
+
+
+async def test_what_came_while_all_was_stopped_was_missed_for_that(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LOOKS)
+        prompt = await at.add(HOURLY)
+        await at.scheduler.stop_all("the bill", by="cli:ann")
+        await at.sleep(3 * HOUR)
+        stopped = await at.scheduler.explain(prompt)
+        assert outcomes(stopped)[0] == ("overdue", 3)
+        assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
+            "It is overdue: all is stopped by cli:ann (the bill)."
+        )
+        await at.scheduler.start_all()
+        await at.sleep(HOUR)
+        assert outcomes(await at.scheduler.explain(prompt))[0] == ("missed", 2)
+        assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
+            "It was missed: all was stopped by cli:ann from Thu 2026-01-01 00:00 +00:00 to Thu 2026-01-01 03:00 +00:00 "
+            "(the bill)."
+        )
+
+
+async def test_before_it_was_made_there_was_nothing(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, NINE)
+        answer = await scheduler.explain(prompt, since="2025-12-25", until="2026-01-03")
+        assert outcomes(answer) == [("before_creation", 7), ("upcoming", 1), ("upcoming", 1)]
+        with pytest.raises(InvalidInput):
+            await scheduler.explain(prompt, since="2026-02-01", until="2026-01-01")
+
+
+async def test_an_occurrence_is_found_by_when_it_ran_too(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LOOKS)
+        prompt = await at.add(HOURLY, jitter=1200)
+        await at.sleep(HOUR)
+        fire = await at.fire(prompt)
+        due = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(fire.due / 1000))
+        found = await at.scheduler.why(prompt, due)
+        assert found.row is not None
+        assert found.row.fire is not None
+        assert found.row.fire.id == fire.id
