@@ -46,11 +46,11 @@ async def test_each_hour_has_its_row(lab: Lab) -> None:
         answer = await at.scheduler.explain(prompt)
         assert outcomes(answer) == [
             *[("succeeded", 1), ("succeeded", 1), ("paused", 2), ("succeeded", 1), ("skipped", 1)],
-            *[("upcoming", 1)] * 5,
+            *[("upcoming", 1)] * 4,
         ]
         why = await at.scheduler.why(prompt, "2026-01-01T03:30")
         assert why.sentence == (
-            "It did not run: the prompt was paused "
+            "It did not run: the prompt was paused by api "
             "from Thu 2026-01-01 02:00 +00:00 to Thu 2026-01-01 04:00 +00:00 (holiday)."
         )
         why = await at.scheduler.why(prompt, "2026-01-01T01:30")
@@ -74,7 +74,7 @@ async def test_what_was_due_when_it_was_edited_is_told_by_the_schedule_of_that_t
         assert outcomes(answer) == [("edited", 3), *[("upcoming", 1)] * 5]
         why = await scheduler.why(prompt, "2026-01-02T11:00")
         assert why.sentence == (
-            "The schedule was edited at Sat 2026-01-03 12:00 +00:00: before that it was every day at 09:00 UTC, "
+            "The schedule was edited at Sat 2026-01-03 12:00 +00:00 by api: before that it was every day at 09:00 UTC, "
             "which does not name Fri 2026-01-02 11:00 +00:00; "
             "the nearest are Fri 2026-01-02 09:00 +00:00 and Sat 2026-01-03 09:00 +00:00."
         )
@@ -93,8 +93,8 @@ async def test_what_was_paused_or_overdue_when_it_was_cancelled_is_told(lab: Lab
         assert outcomes(await scheduler.explain(paused, **month)) == [("paused", 3), ("cancelled", 7)]
         said = [(await scheduler.why(overdue, f"2026-01-0{day}T09:00")).sentence for day in (2, 5)]
         assert said == [
-            "It was due, and not fired yet, when the prompt was cancelled at Sat 2026-01-03 12:00 +00:00.",
-            "It did not run: the prompt was cancelled at Sat 2026-01-03 12:00 +00:00.",
+            "It was due, and not fired yet, when the prompt was cancelled at Sat 2026-01-03 12:00 +00:00 by api.",
+            "It did not run: the prompt was cancelled at Sat 2026-01-03 12:00 +00:00 by api.",
         ]
 
 

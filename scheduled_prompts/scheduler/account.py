@@ -11,7 +11,7 @@ Instants are ms UTC. Where not said otherwise they are nominal times.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -67,6 +67,10 @@ class Row(NamedTuple):
         if self.fire is not None:
             return self.fire.reason
         return self.cause.reason if self.cause is not None else None
+
+
+Pausers = Mapping[int, str | None]
+"""Who paused the prompt, by when (ms UTC)."""
 
 
 class Stretch(NamedTuple):
@@ -146,16 +150,17 @@ def eras_of(
     """The eras of a prompt's life, up to the present one, which does not end."""
     eras: list[Era] = []
     first, mine = FIRST_INSTANT, [_before_creation(prompt)]
+    pausers = {span.at: span.by for span in spans if span.kind == "paused"}
     for position, span in enumerate(spans):
         if span.kind == "edited" and span.end is not None:
             end = min(span.at + 1, span.end)
             if span.start is not None:
-                mine.append(Stretch(span.start, FOR_EVER, _cut_off(span, spans[position + 1 :], prompt)))
+                mine.append(Stretch(span.start, FOR_EVER, _cut_off(span, spans[position + 1 :], prompt, pausers)))
             eras.append(Era(_former(span), first, max(first, end), [*mine, *_at_last(prompt)], span.at, span))
             first, mine = span.end, []
         else:
-            mine += _stretches_of(span, halts)
-    mine += _present(prompt, spans, now, overdue)
+            mine += _stretches_of(span, halts, pausers)
+    mine += _present(prompt, spans, now, overdue, pausers)
     return [*eras, Era(prompt, first, FOR_EVER, [*mine, *_at_last(prompt)], FOR_EVER)]
 
 
@@ -177,14 +182,17 @@ def _former(span: Span) -> Definition | None:
         return None
 
 
-def _stretches_of(span: Span, halts: Sequence[Halt]) -> list[Stretch]:
+def _stretches_of(span: Span, halts: Sequence[Halt], pausers: Pausers) -> list[Stretch]:
     match span.kind:
         case "missed" if span.start is not None and span.end is not None and span.reason == "late":
             late = Stretch(span.start, span.end, Cause("missed", "late", until=span.at))
             return [*_halted(span.start, span.end, halts), late]
-        case "missed" | "paused" if span.start is not None and span.end is not None:
-            began = span.since if span.kind == "paused" else None
-            return [Stretch(span.start, span.end, Cause(span.kind, span.reason, span.note, began, span.at))]
+        case "missed" if span.start is not None and span.end is not None:
+            return [Stretch(span.start, span.end, Cause("missed", span.reason, span.note, until=span.at))]
+        case "resumed" if span.start is not None and span.end is not None:
+            return [Stretch(span.start, span.end, _paused(span, span.at, pausers))]
+        case "trimmed":
+            return [Stretch(FIRST_INSTANT, span.at + 1, Cause("forgotten", "trimmed"))]
         case "imported" if span.end is not None:
             passed = span.end if span.start is None else min(span.start, span.end)
             return [
@@ -205,43 +213,51 @@ def _halted(start: int, end: int, halts: Sequence[Halt]) -> list[Stretch]:
     return found
 
 
-def _cut_off(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) -> Cause:
+def _paused(span: Span, until: int | None, pausers: Pausers) -> Cause:
+    by = None if span.since is None else pausers.get(span.since)
+    return Cause("paused", span.reason, span.note, span.since, until, by)
+
+
+def _cut_off(span: Span, later: Sequence[Span], prompt: ScheduledPrompt, pausers: Pausers) -> Cause:
     """What an edit, or a cancellation, found to come, and ended."""
     match span.stood:
         case "paused":
-            return Cause("paused", span.reason, span.note, span.since, _end_of_pause(span, later, prompt))
+            return _paused(span, _end_of_pause(span, later, prompt), pausers)
         case "quarantined":
             return Cause("quarantined", until=span.at)
         case "executed":
             return Cause("ended", since=span.since)
-    return Cause(span.kind, since=span.at)
+    return Cause(span.kind, since=span.at, actor=span.by)
 
 
 def _end_of_pause(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) -> int | None:
     if span.kind == "cancelled":
         return span.at
     for following in later:
-        if following.kind in ("paused", "cancelled") and following.since == span.since:
+        if following.kind in ("resumed", "cancelled") and following.since == span.since:
             return following.at
     return None if prompt.status is PromptStatus.PAUSED and prompt.paused_at == span.since else span.at
 
 
-def _present(prompt: ScheduledPrompt, spans: Sequence[Span], now: int, overdue: Cause) -> list[Stretch]:
+def _present(
+    prompt: ScheduledPrompt, spans: Sequence[Span], now: int, overdue: Cause, pausers: Pausers
+) -> list[Stretch]:
     """What holds from what is next on."""
     first = prompt.next_nominal
     behind = prompt.created_at if prompt.last_nominal is None else prompt.last_nominal
     match prompt.status:
         case PromptStatus.CANCELLED:
             span = next((span for span in reversed(spans) if span.kind == "cancelled"), None)
-            ended = Cause("cancelled", since=prompt.ended_at)
+            ended = Cause("cancelled", since=prompt.ended_at, actor=span.by if span is not None else None)
             if span is None or span.start is None:
                 return [Stretch(behind + 1, FOR_EVER, ended)]
-            cut_off = Stretch(span.start, span.at + 1, _cut_off(span, (), prompt))
+            cut_off = Stretch(span.start, span.at + 1, _cut_off(span, (), prompt, pausers))
             return [cut_off, Stretch(span.start, FOR_EVER, ended)]
         case PromptStatus.EXECUTED:
             return [Stretch(behind + 1, FOR_EVER, Cause("ended", since=prompt.ended_at))]
         case PromptStatus.PAUSED:
-            paused = Cause("paused", prompt.pause_reason, prompt.pause_note, prompt.paused_at)
+            by = None if prompt.paused_at is None else pausers.get(prompt.paused_at)
+            paused = Cause("paused", prompt.pause_reason, prompt.pause_note, prompt.paused_at, actor=by)
             return [Stretch(behind + 1 if first is None else first, FOR_EVER, paused)]
         case PromptStatus.QUARANTINED:
             return [Stretch(behind + 1 if first is None else first, FOR_EVER, Cause("quarantined"))]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
-from scheduled_prompts.schedule import latest_between, next_after
+from scheduled_prompts.schedule import latest_between, next_after, upcoming
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.scheduler.account import Cause, Era, Row, account, eras_of
 from scheduled_prompts.scheduler.answers import UPCOMING
@@ -19,7 +19,7 @@ from scheduled_prompts.scheduler.sentences import nothing_named, sentence
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import Span
-from scheduled_prompts.upcoming import coming, due_at
+from scheduled_prompts.upcoming import due_at
 
 WEEK_MS = 7 * 86_400_000
 TRIES = 5
@@ -115,12 +115,20 @@ def _range(prompt: ScheduledPrompt, now: int, since: Moment | None, until: Momen
         end, width = span_named(prompt, until)
         end += 1 if width == 1 else 0
     else:
-        following = coming(prompt, UPCOMING)
-        end = max(now, first, following[-1].nominal if following else 0) + 1
+        end = max(now, first, _last_to_come(prompt, now)) + 1
     if end <= first:
         times = [prompt.local(ms).isoformat(sep=" ") for ms in (first, end)]
         raise InvalidInput(f"nothing lies between since {times[0]} and until {times[1]}")
     return first, end
+
+
+def _last_to_come(prompt: ScheduledPrompt, now: int) -> int:
+    """The last of the next occurrences that are told."""
+    if not prompt.status.is_armed or prompt.next_nominal is None:
+        return now
+    after = max(now, prompt.next_nominal - 1)
+    following = upcoming(prompt.schedule, after, UPCOMING, timezone=prompt.timezone, seed=prompt.id)
+    return following[-1] if following else now
 
 
 def _account(life: _Life, fires: Sequence[Fire], first: int, end: int) -> list[Row]:

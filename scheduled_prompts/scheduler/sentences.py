@@ -85,7 +85,7 @@ def nothing_named(era: Era, at: int, nearest: Sequence[int], timezone: str, *, n
         when = _when(era.definition)
         edited = moment(era.edited.at, timezone)
         before = f"before that it was {when}, which does not name {then}"
-        return f"The schedule was edited at {edited}{_by(era.edited.actor)}: {before}{others}."
+        return f"The schedule was edited at {edited}{_by(era.edited.by)}: {before}{others}."
     whose = "The schedule" if era.edited is None else f"The schedule of that time, {_when(era.definition)},"
     return f"{whose} names nothing at {then}{others}."
 
