@@ -24,10 +24,12 @@ from scheduled_prompts.schedule import latest_between, next_after
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import Span
-from scheduled_prompts.upcoming import due_at
+from scheduled_prompts.upcoming import due_at, latest_named, next_named
 
 MOST_COUNTED = 10_000
 """How many occurrences without a fire are counted one by one; of more it is said that they are more."""
+MOST_AHEAD = 1_000
+"""How many occurrences to come are looked through for the last of `max_fires`."""
 SINGLY = 5
 """How many of those to come have a row of their own."""
 FOR_EVER = LAST_INSTANT + 1
@@ -38,8 +40,8 @@ class Cause(NamedTuple):
     ended, when somebody edited or cancelled."""
 
     outcome: str
-    """`missed`, `paused`, `edited`, `cancelled`, `quarantined`, `ended`, `before_creation`, `imported`, `forgotten`,
-    `skipped`, `overdue`, `upcoming`; `unknown` where the schedule of that time is; `unaccounted`."""
+    """`missed`, `paused`, `edited`, `cancelled`, `quarantined`, `ended`, `before_creation`, `imported`, `outside`,
+    `forgotten`, `skipped`, `overdue`, `upcoming`; `unknown` where the schedule of that time is; `unaccounted`."""
     reason: str | None = None
     note: str | None = None
     since: int | None = None
@@ -156,12 +158,26 @@ def eras_of(
             end = min(span.at + 1, span.end)
             if span.start is not None:
                 mine.append(Stretch(span.start, FOR_EVER, _cut_off(span, spans[position + 1 :], prompt, pausers)))
-            eras.append(Era(_former(span), first, max(first, end), [*mine, *_at_last(prompt)], span.at, span))
+            former = _former(span)
+            stretches = [*_window(former), *mine, *_at_last(prompt)]
+            eras.append(Era(former, first, max(first, end), stretches, span.at, span))
             first, mine = span.end, []
         else:
             mine += _stretches_of(span, halts, pausers)
     mine += _present(prompt, spans, now, overdue, pausers)
-    return [*eras, Era(prompt, first, FOR_EVER, [*mine, *_at_last(prompt)], FOR_EVER)]
+    return [*eras, Era(prompt, first, FOR_EVER, [*_window(prompt), *mine, *_at_last(prompt)], FOR_EVER)]
+
+
+def _window(definition: Definition | None) -> list[Stretch]:
+    """What the schedule names outside of the window in which it counts."""
+    found = []
+    if definition is not None and definition.start_at is not None:
+        found.append(
+            Stretch(FIRST_INSTANT, definition.start_at, Cause("outside", "start_at", until=definition.start_at))
+        )
+    if definition is not None and definition.end_at is not None:
+        found.append(Stretch(definition.end_at, FOR_EVER, Cause("outside", "end_at", since=definition.end_at)))
+    return found
 
 
 def _before_creation(prompt: ScheduledPrompt) -> Stretch:
@@ -265,12 +281,23 @@ def _present(
         return []
     skips = [Stretch(nominal, nominal + 1, Cause("skipped", "requested")) for nominal in prompt.skips]
     begun = _begun(prompt, first, now)
-    return [*skips, Stretch(first, begun, overdue), Stretch(begun, FOR_EVER, UPCOMING)]
+    spent = Stretch(_spent(prompt, first), FOR_EVER, Cause("ended", "max_fires"))
+    return [*skips, spent, Stretch(first, begun, overdue), Stretch(begun, FOR_EVER, UPCOMING)]
+
+
+def _spent(prompt: ScheduledPrompt, first: int) -> int:
+    """Behind which occurrence the last of `max_fires` is over, as far as that can be told."""
+    left = MOST_AHEAD if prompt.max_fires is None else prompt.max_fires - prompt.fired
+    nominal: int | None = first - 1
+    while 0 < left < MOST_AHEAD and nominal is not None:
+        nominal = next_named(prompt, nominal, prompt.id)
+        left -= nominal not in prompt.skips
+    return FOR_EVER if left or nominal is None else nominal + 1
 
 
 def _begun(prompt: ScheduledPrompt, first: int, now: int) -> int:
     """Up to where, from `first` on, occurrences are due: only the latest may have a jitter that has not run out."""
-    latest = latest_between(prompt.schedule, first - 1, now, timezone=prompt.timezone, seed=prompt.id)
+    latest = latest_named(prompt, first - 1, now, prompt.id)
     if latest is None:
         return first
     return latest if _due(prompt, latest, first) > now else latest + 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
-from scheduled_prompts.schedule import latest_between, next_after, upcoming
+from scheduled_prompts.schedule import latest_between, next_after
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.scheduler.account import Cause, Era, Row, account, eras_of
 from scheduled_prompts.scheduler.answers import UPCOMING
@@ -19,7 +19,7 @@ from scheduled_prompts.scheduler.sentences import nothing_named, sentence
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import Span
-from scheduled_prompts.upcoming import due_at
+from scheduled_prompts.upcoming import due_at, occurrences
 
 WEEK_MS = 7 * 86_400_000
 TRIES = 5
@@ -126,9 +126,8 @@ def _last_to_come(prompt: ScheduledPrompt, now: int) -> int:
     """The last of the next occurrences that are told."""
     if not prompt.status.is_armed or prompt.next_nominal is None:
         return now
-    after = max(now, prompt.next_nominal - 1)
-    following = upcoming(prompt.schedule, after, UPCOMING, timezone=prompt.timezone, seed=prompt.id)
-    return following[-1] if following else now
+    following = occurrences(prompt, max(now, prompt.next_nominal - 1), UPCOMING, prompt.id)
+    return following[-1].nominal if following else now
 
 
 def _account(life: _Life, fires: Sequence[Fire], first: int, end: int) -> list[Row]:

@@ -179,6 +179,10 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
             return f"the prompt was cancelled {since}{by}"
         case "quarantined":
             return "the prompt's record was set aside"
+        case "outside":
+            return f"it counts from {until} on" if cause.reason == "start_at" else f"it counts until {since}"
+        case "ended" if cause.reason == "max_fires":
+            return "as many fires as it may have are over by then"
         case "ended":
             return f"nothing more was to come after {since}" if cause.since is not None else "nothing more was to come"
         case "before_creation":
@@ -229,8 +233,8 @@ def _fate(row: Row, cause: Cause, timezone: str) -> str:
             return f"did not run: the prompt was cancelled at {since}{by}"
         case "quarantined":
             return "did not run: the prompt's record was set aside, as it could not be read or computed"
-        case "ended":
-            return f"did not run: {_of_cause(row, cause, timezone)}"
+        case "ended" | "outside":
+            return f"{'does' if cause.since is None else 'did'} not run: {_of_cause(row, cause, timezone)}"
         case "before_creation":
             return f"did not run: the prompt did not exist before {until}"
         case "imported":
