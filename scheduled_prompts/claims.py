@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from scheduled_prompts.money import to_micro
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store.records import ClaimItem
 
@@ -40,6 +41,7 @@ def claim_item(
         "concurrency_key": prompt.concurrency_key or "",
         "concurrency": prompt.concurrency,
         "deadline": "",
+        "money": _money(prompt),
         "skip": "",
         "next_nominal": "",
         "next_at": "",
@@ -51,3 +53,9 @@ def claim_item(
         "announce": False,
         "rerun_of": "",
     }
+
+
+def _money(prompt: ScheduledPrompt) -> dict[str, str]:
+    amounts = {name: getattr(prompt, name) for name in ("max_cost", "budget_day", "budget_total")}
+    said = {name: str(to_micro(amount)) for name, amount in amounts.items() if amount is not None}
+    return said | ({"owner": prompt.owner} if prompt.owner else {})

@@ -5,11 +5,13 @@ Runners are handed a `Fire` and answer with a `Result`; both are all that a runn
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from scheduled_prompts.money import Usage, from_micro
 from scheduled_prompts.prompt import Definition
 
 MAX_RESULT_BYTES = 64 * 1024
@@ -47,6 +49,8 @@ class Result(BaseModel):
     yielded: bool = False
     truncated: bool = False
     """The text was cut to 64 KiB; it ends with a mark that says so."""
+    usage: Usage | None = None
+    """What this attempt used."""
 
 
 class Fire(BaseModel):
@@ -82,6 +86,11 @@ class Fire(BaseModel):
     """The fire that this one was asked for to repeat."""
     result: Result | None = None
     error: str | None = None
+    usage: Usage | None = None
+    """What its attempts said they used, together."""
+    cost: Decimal | None = None
+    """What was counted for it in the configured currency: what its attempts said, and where one said nothing, what was
+    reserved."""
 
     @property
     def lateness_ms(self) -> int | None:
@@ -132,6 +141,20 @@ def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = 
             fields[name] = stored[name]
     if stored.get("cancel"):
         fields["cancel_requested"] = True
+    if "tokens_in" in stored:
+        fields["usage"] = _usage(stored)
+    if "cost" in stored or "assumed" in stored:
+        fields["cost"] = from_micro(int(stored.get("cost") or 0) + int(stored.get("assumed") or 0))
     if stored.get("result"):
         fields["result"] = Result.model_validate_json(stored["result"])
     return Fire.model_validate(fields)
+
+
+def _usage(stored: dict[str, str]) -> Usage:
+    cost = stored.get("usage_cost")
+    return Usage.model_construct(  # a sum may be larger than what one attempt may say
+        tokens_in=int(stored["tokens_in"]),
+        tokens_out=int(stored.get("tokens_out") or 0),
+        cost=None if cost is None else from_micro(int(cost)),
+        currency=stored.get("currency") or None,
+    )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from scheduled_prompts.money import Money
 from scheduled_prompts.names import Name
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 
@@ -95,6 +96,21 @@ class Policies(BaseModel):
         if self.priority is not None:
             return self.priority
         return MANUAL_PRIORITY if trigger == "manual" else ORIGIN_PRIORITIES[self.origin]
+
+    max_cost: Money | None = None
+    """What one fire may cost at most, over all its attempts, in the configured currency: so much is reserved before it
+    runs."""
+    budget_day: Money | None = None
+    """What all its fires may cost in a day (of the budgets' zone)."""
+    budget_total: Money | None = None
+
+    @field_validator("budget_day", "budget_total")
+    @classmethod
+    def _one_fire_fits(cls, budget: Money | None, info: ValidationInfo) -> Money | None:
+        most = info.data.get("max_cost")
+        if budget is not None and most is not None and most > budget:
+            raise ValueError(f"one fire may cost {most}, by max_cost, which is more: none could ever run")
+        return budget
 
     def said(self) -> dict[str, Any]:
         """Those that somebody chose: by name, without what is default because nobody did."""

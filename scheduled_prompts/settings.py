@@ -15,13 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.names import Name
 from scheduled_prompts.policies import Policies
 
 PREFIX = "SCHEDULED_PROMPTS_"
-_OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt"}
+_OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt", "usage_file"}
 """Variables that are no settings; the last six are what a `command` runner's child finds."""
 DEFAULT_FILE = "scheduled-prompts.toml"
 
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     """Those of prompts that say nothing else."""
     limits: Limits = Limits()
     engine: EngineSettings = EngineSettings()
+    budgets: Budgets = Budgets()
     runners: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """By name: `kind`, and what that kind takes."""
 

@@ -172,5 +172,7 @@ def _leftovers(keys: dict[str, Any]) -> list[str]:
             continue
         if kind in ("history", "live", "spans", "version") and rest in prompts:
             continue
+        if kind == "spend" and (not rest.startswith("prompt:") or rest.removeprefix("prompt:") in prompts):
+            continue
         problems.append(f"key {name} belongs to nothing")
     return problems

@@ -34,6 +34,8 @@ FLOORS = {
     "fire": 1,
     "prompt": 1,
     "limits": 0,
+    "budgets": 0,
+    "money": 0,
     "policies": 0,
     "names": 0,
     "clock": 0,
@@ -43,7 +45,7 @@ FLOORS = {
     "version": 0,
 }
 
-RECORDS = {"runners", "fire", "prompt", "policies", "names", "views", "errors"}
+RECORDS = {"runners", "fire", "money", "prompt", "policies", "names", "views", "errors"}
 SCHEDULERS = {"scheduler/scheduler.py", "scheduler/sync.py"}
 REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", *SCHEDULERS, "hosting.py"}
 """They take the caller's client and hand it to the store."""

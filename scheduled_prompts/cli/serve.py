@@ -44,6 +44,7 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
             runners=build_runners(settings.runners),
             settings=engine,
             limits=settings.limits,
+            budgets=settings.budgets.in_zone(settings.timezone),
             namespace=settings.namespace,
         )
         service_manager.warn_of_a_short_watchdog(engine.sweep_period)

@@ -9,6 +9,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.retries import retry_delay
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, Fire, FireStatus, Result, fitting
+from scheduled_prompts.money import Usage
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.runners.contract import Permanent, Retry, Runner
 from scheduled_prompts.store import Store
@@ -38,6 +39,8 @@ class Attempt:
         self.marked_at: int | None = None
         """The start that the store knows of."""
         self.stop: Stop | None = None
+        self.usage: Usage | None = None
+        """What the runner said that it used."""
         self.begun = False
         """Whether its task has run at all: one that has not cannot be cancelled, for it could not tidy up."""
         self._clock = clock
@@ -120,6 +123,9 @@ class Attempt:
             return self._stopped()
         if timed_out:
             return self._failed(f"did not end within {self._definition.timeout:g} s", timed_out=True)
+        if isinstance(error, Retry | Permanent):
+            said = getattr(error, "usage", None)  # a subclass may not have called ours
+            self.usage = said if isinstance(said, Usage) else None
         if isinstance(error, Retry):
             return self._failed(_message(error) or _words(error), asked=getattr(error, "after", None))
         if isinstance(error, Permanent):
@@ -137,6 +143,7 @@ class Attempt:
                 reason="permanent",
                 error=f"the runner answered with a {type(answer).__name__}; a Result, a text or None is expected",
             )
+        self.usage = answer.usage
         result = fitting(answer).model_dump_json(exclude_defaults=True)
         return self._item(FireStatus.SUCCEEDED, result="" if result == "{}" else result)
 

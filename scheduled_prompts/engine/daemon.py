@@ -16,6 +16,7 @@ from typing import Any, Self
 import structlog
 from redis.asyncio import Redis
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.hooks import FireHook, Hooks, PromptHook
@@ -50,8 +51,8 @@ class Daemon:
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `runners`: by
     name, an object with `async run(fire)`, or a function (async or not) that takes the fire; `*` serves every name
-    that has no other. `limits`: those of the fleet, the same for all its daemons. Run it with `await daemon.run()`,
-    or as an async context manager beside your own tasks.
+    that has no other. `limits` and `budgets`: those of the fleet, the same for all its daemons. Run it with
+    `await daemon.run()`, or as an async context manager beside your own tasks.
 
     `on_fire_failed` is called with each `Fire` that ended failed, timed out or interrupted in this daemon's hands;
     `on_prompt_paused` with each `ScheduledPrompt` that was paused while it lives. Functions, async or not; see
@@ -65,6 +66,7 @@ class Daemon:
         runners: Mapping[str, Any],
         settings: EngineSettings | None = None,
         limits: Limits | None = None,
+        budgets: Budgets | None = None,
         namespace: str = "sp",
         clock: Clock | None = None,
         on_fire_failed: FireHook | None = None,
@@ -81,7 +83,9 @@ class Daemon:
         self._started_at = 0
         self._membership = Membership(self._info())
         self.timers = Timers(self._clock, self._ring)
-        self.worker = Worker(self.store, self._runners, self.settings, self.id, self.serves, limits or Limits())
+        self.worker = Worker(
+            self.store, self._runners, self.settings, self.id, self.serves, limits or Limits(), budgets or Budgets()
+        )
         self.claimer = Claimer(
             self.store,
             self.timers,

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.rules import apply_new_rules
@@ -61,7 +62,7 @@ class HostEngine:
         membership = Membership(own)
         self._membership = membership
         self._timers = Timers(store.clock, self._ring)
-        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, Limits())
+        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, Limits(), Budgets())
         self._claimer = Claimer(
             store,
             self._timers,

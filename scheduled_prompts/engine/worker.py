@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.attempt import Attempt, Stop
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
@@ -47,6 +48,7 @@ class Worker:
         daemon_id: str,
         serves: Serves,
         limits: Limits,
+        budgets: Budgets,
     ) -> None:
         self._store = store
         self._clock: Clock = store.clock
@@ -55,6 +57,7 @@ class Worker:
         self._daemon_id = daemon_id
         self._serves = serves
         self._limits = limits
+        self._budgets = budgets
         self._held: dict[str, Attempt] = {}
         """By fire id: what is leased and not yet settled."""
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
@@ -172,6 +175,7 @@ class Worker:
             daemon=self._daemon_id,
             serves=self._serves,
             limits=self._limits,
+            budgets=self._budgets,
         )
         for lease in taken.leases:
             attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
@@ -204,6 +208,12 @@ class Worker:
         if item is None:  # the lease is lost: somebody else answers for this fire
             self._let_go(attempt)
             return
+        if attempt.usage is not None:
+            item["usage"] = self._budgets.counted(attempt.usage, self._clock.now())
+            if item["usage"]["is_foreign"]:
+                log.warning(
+                    "cost_not_counted", fire=fire.id, currency=attempt.usage.currency, budgets=self._budgets.currency
+                )
         self._ended.append((attempt, item))
         self._settle_wake.set()
 

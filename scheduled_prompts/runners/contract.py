@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from scheduled_prompts.fire import Fire, Result
+from scheduled_prompts.money import Usage
 
 
 @runtime_checkable
@@ -20,14 +21,25 @@ class Runner(Protocol):
 
 class Retry(Exception):
     """Raised by a runner: try again, `after` seconds from now (None: by the prompt's policy). Counts as a failure
-    within the prompt's retries."""
+    within the prompt's retries. `usage`: what this attempt used all the same."""
 
-    def __init__(self, message: str = "the runner asked to be tried again", *, after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "the runner asked to be tried again",
+        *,
+        after: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         super().__init__(message)
+        self.usage = usage
         if after is not None and not after >= 0:
             raise ValueError(f"after={after} is not a delay in seconds")
         self.after = after
 
 
 class Permanent(Exception):
-    """Raised by a runner: trying again will not help. The fire fails at once."""
+    """Raised by a runner: trying again will not help. The fire fails at once. `usage`: what it used all the same."""
+
+    def __init__(self, *message: object, usage: Usage | None = None) -> None:
+        super().__init__(*message)
+        self.usage = usage

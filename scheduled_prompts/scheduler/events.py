@@ -24,6 +24,7 @@ ENDS = frozenset(status.value for status in FireStatus if status.has_ended)
 TYPES = (
     *("created", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "quarantined"),
     *("missed", "retrying", "reaped"),
+    *("over_budget", "cost_not_counted"),
     *("stopped_all", "started_all"),
     *sorted(ENDS - {"cancelled", "missed"}),
     GAP,

@@ -90,5 +90,9 @@ class Keys:
     def version(self, prompt_id: str) -> str:
         return f"{self.prefix}version:{prompt_id}"
 
+    def spend(self, scope: str) -> str:
+        """`scope` is `all`, `owner:<owner>` or `prompt:<id>`."""
+        return f"{self.prefix}spend:{scope}"
+
     def ended(self, window: int) -> str:
         return f"{self.prefix}ended:{window}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,8 @@ class ClaimItem(TypedDict):
     concurrency: int
     deadline: str
     """Its first attempt begins by then (ms UTC), or it is missed; '' for however late."""
+    money: dict[str, str]
+    """Whose money it is, and how much it may be (micro-units): owner, max_cost, budget_day, budget_total."""
     skip: str
     """Why it is not to run; else ''. What is `late` was missed, all else skipped."""
     next_nominal: str
@@ -87,6 +89,8 @@ class SettleItem(TypedDict):
     result: str
     error: str
     retry_at: str
+    usage: NotRequired[dict[str, str]]
+    """What its runner said that it used, as `Budgets.counted` has it."""
 
 
 class Lease(NamedTuple):

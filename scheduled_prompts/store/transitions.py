@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.limits import Limits, cap_reached
 from scheduled_prompts.prompt import ScheduledPrompt
@@ -29,6 +30,7 @@ PURGE_BATCH = 25
 """Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
 DAEMON_ALIVE_MS = 15_000
 NO_LIMITS = Limits()
+NO_BUDGETS = Budgets()
 
 
 class Transitions:
@@ -119,9 +121,10 @@ class Transitions:
         daemon: str,
         serves: Serves,
         limits: Limits = NO_LIMITS,
+        budgets: Budgets = NO_BUDGETS,
         op: str | None = None,
     ) -> Taken:
-        """Lease up to `limit` (at most 500) ready fires, as far as the fleet's `limits` let them run."""
+        """Lease up to `limit` (at most 500) ready fires, as far as the fleet's `limits` and `budgets` let them run."""
         token = op or self.new_op()
         answer = await self.transport.run(
             script.TAKE,
@@ -131,6 +134,7 @@ class Transitions:
             daemon=daemon,
             serves=to_json(serves._asdict()),
             limits=limits.document(),
+            budgets=budgets.document(self.transport.clock.now()),
         )
         found = [lease_from(token, fire_id, pairs(fields), document) for fire_id, fields, document in answer[1:]]
         leases = [lease for lease in found if isinstance(lease, Lease)]

@@ -54,6 +54,7 @@ SPELLED = {
     "spans_key('x')": KEYS.spans("x"),
     "version_key('x')": KEYS.version("x"),
     "ended_key(7)": KEYS.ended(7),
+    "spend_key('owner:ann')": KEYS.spend("owner:ann"),
     "quarantine_key": KEYS.quarantine,
     "halts_key": KEYS.halts,
     "platforms_key": KEYS.platforms,

@@ -4,7 +4,7 @@
 -- Manual: the prompt has the version that was read, and is not cancelled.
 -- KEYS: meta
 -- ARGV: op now items
--- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash;
+-- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what
 -- remains to be skipped; '' for no change), max_fires (with that many the prompt is executed; '' for no limit), announce; manual ones

@@ -9,7 +9,7 @@ if prior then return prior end
 local answers, before = {}, tonumber(ARGV[3])
 
 local function purge_prompt(item, status)
-  redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id), version_key(item.id))
+  redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id), version_key(item.id), spend_key('prompt:' .. item.id))
   redis.call('ZREM', by_key('status', status), item.id)
   redis.call('ZREM', by_key('platform', item.platform), item.id)
   redis.call('ZREM', due_key(item.platform), item.id)

@@ -16,7 +16,7 @@ local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
 local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
 local kinds_of_keys = {by = 'zset', active = 'set', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
-  version = 'hash', key = 'string', ended = 'hash', op = 'string'}
+  version = 'hash', key = 'string', ended = 'hash', op = 'string', spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
   events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
@@ -326,6 +326,8 @@ local function judge_key(name)
       damage('orphan', name, delete)
       return false
     end
+  elseif kind == 'spend' and string.match(rest, '^prompt:') then
+    if redis.call('EXISTS', prompt_key(string.sub(rest, 8))) == 0 then damage('orphan', name, delete) end
   elseif kind == 'due' and redis.pcall('SISMEMBER', platforms_key, rest) ~= 1 then
     damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, rest) end)
   elseif kind == 'ready' and redis.pcall('SISMEMBER', queues_key, rest) ~= 1 then

@@ -4,7 +4,7 @@
 -- KEYS: meta
 -- ARGV: op now keep items
 -- `keep` is how many fires a prompt's history holds; `items` is JSON: fire, token, outcome, reason, started_at, ended_at,
--- result, error, retry_at ('' for none). `outcome` is a fire status that is an end, or 'retrying', or 'queued' (given back).
+-- result, error, retry_at ('' for none), and usage where the runner said it (as `budgets.py` writes it). `outcome` is a fire status that is an end, or 'retrying', or 'queued' (given back).
 -- Answers, for each item, 'settled' | 'lost'.
 local answers, ready = {}, false
 

@@ -1,9 +1,9 @@
 -- take: ready fires are leased to a daemon (queued -> running | missed), best first across the queues it serves.
 -- Guard: the fire is in `ready`, which only queued fires are; nothing is taken while all is stopped.
 -- KEYS: meta
--- ARGV: op now limit lease daemon serves limits
+-- ARGV: op now limit lease daemon serves limits budgets
 -- `limit` is at most 500; `lease` is ms; `serves` is JSON, {platforms, runners}, `*` for all; `limits` is JSON, those of
--- the fleet, as `limits.py` writes them. The op id becomes the lease's token.
+-- the fleet, as `limits.py` writes them; `budgets` JSON, as `budgets.py` does. The op id becomes the lease's token.
 -- Answers {fires still ready, {fire id, its hash, flat, its definition} ...}. A repetition reads the
 -- same fires again, those that are still held under this token.
 
@@ -68,6 +68,8 @@ local read = {
   'attempt',
   'started_at',
   'deadline',
+  'failures', 'crashes', 'error',
+  'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed',
 }
 
 -- Late: a fire begins within the grace that it was claimed with. Who has had an attempt is not judged again.
@@ -78,10 +80,55 @@ local function judge_lateness(fire, stored)
   return true
 end
 
+local budgets = cjson.decode(ARGV[8])
+
+-- What is left of the budgets of one scope: nil, or which of them has no room for a fire that may cost `wants` more (of
+-- `most` in all; where nobody said how much that is, something must be left). Amounts are micro-units.
+local function without_room(scope, whose, per_day, total, most, wants)
+  if not per_day and not total then return nil end
+  local spent = redis.pcall('HMGET', spend_key(scope), 'spent', 'reserved', 'day', 'day_spent', 'day_reserved')
+  local function check(limit, words, used, reserved)
+    if not limit then return nil end
+    limit, used, reserved = tonumber(limit), tonumber(used or '') or 0, tonumber(reserved or '') or 0
+    local taken = used + reserved
+    if taken + wants <= limit and (most > 0 or taken < limit) then return nil end
+    return 'no room in the budget of ' .. whose .. words .. ': ' .. amount(limit) .. ' ' .. budgets.currency .. ', of which '
+      .. amount(used) .. ' spent and ' .. amount(reserved) .. ' reserved; this fire may cost '
+      .. (most > 0 and amount(wants) or 'what nobody said')
+  end
+  local is_today = spent[3] and spent[3] >= budgets.day
+  return check(total, ' in all', spent[1], spent[2])
+    or check(per_day, ' for ' .. budgets.day, is_today and spent[4], is_today and spent[5])
+end
+
+-- The last of the judges, because it reserves: what a fire may cost at most, until it is known what it did cost.
+local function judge_budget(fire, stored)
+  local id, owner = prompt_of(fire), stored.owner or ''
+  local most = tonumber(stored.max_cost or budgets.reserve)
+  local wants = math.max(0, most - (tonumber(stored.cost or '') or 0) - (tonumber(stored.assumed or '') or 0))
+  local of_owner = budgets.owners and budgets.owners[owner] or {per_day = budgets.owner_per_day, total = budgets.owner_total}
+  if owner == '' then of_owner = {} end
+  local problem = without_room('prompt:' .. id, 'this prompt', stored.budget_day, stored.budget_total, most, wants)
+    or without_room('owner:' .. owner, 'owner ' .. owner, of_owner.per_day, of_owner.total, most, wants)
+    or without_room('all', 'everything', budgets.per_day, budgets.total, most, wants)
+  if not problem then
+    if most > 0 then reserve(fire, owner, wants, most, budgets.day) end
+    return nil
+  end
+  -- One that has run already failed, and only its next attempt is too much.
+  if stored.failures or stored.crashes or stored.started_at then
+    end_fire(fire, 'failed', 'budget', 'error', (stored.error and stored.error .. '; ' or '') .. 'not tried again: ' .. problem)
+  else
+    end_fire(fire, 'skipped', 'budget', 'error', problem)
+  end
+  return true
+end
+
 -- What the moment decides, in this order: each judge (of a fire and what is stored of it) answers nil where the fire may
 -- run; else it has put the fire where it belongs (ended, or into another index).
 local judges = {
   judge_lateness,
+  judge_budget,
 }
 
 local function may_run(fire, stored)
