@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.money import Usage, plain
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule import Interval, Once, Schedule, zone
 from scheduled_prompts.upcoming import coming
@@ -59,6 +61,7 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "retry_delays": list(definition.retry_delays),
         "on_crash": definition.on_crash,
         "jitter": definition.jitter,
+        **{name: _amount(getattr(definition, name)) for name in ("max_cost", "budget_day", "budget_total")},
         "misfire": definition.misfire,
         "grace": definition.grace,
         "catch_up_limit": definition.catch_up_limit,
@@ -66,6 +69,10 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "end_at": instant(definition.end_at, definition.timezone),
         "max_fires": definition.max_fires,
     }
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
 
 
 def schedule_view(schedule: Schedule, timezone: str) -> dict[str, Any]:
@@ -133,9 +140,16 @@ def fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
         "lateness_ms": fire.lateness_ms,
         "cancel_requested": fire.cancel_requested,
         "rerun_of": fire.rerun_of,
-        "result": None if fire.result is None else fire.result.model_dump(mode="json"),
+        "result": None if fire.result is None else fire.result.model_dump(mode="json", exclude={"usage"}),
         "error": fire.error,
+        "usage": None if fire.usage is None else usage_view(fire.usage),
+        "cost": None if fire.cost is None else plain(fire.cost),
     }
+
+
+def usage_view(usage: Usage) -> dict[str, Any]:
+    """What was used. Amounts are texts, so that they stay exact."""
+    return {**usage.model_dump(), "cost": None if usage.cost is None else plain(usage.cost)}
 
 
 def upcoming_view(occurrences: Iterable[tuple[int, int]], timezone: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.settings import EngineSettings, Settings
 
@@ -24,9 +25,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
     documented = rows("configuration.md")
     defaults = {
         name: field.default
-        for model in (Settings, EngineSettings, Limits)
+        for model in (Settings, EngineSettings, Limits, Budgets)
         for name, field in model.model_fields.items()
-        if name not in ("engine", "policies", "limits", "runners", "concurrency")
+        if name not in ("engine", "policies", "limits", "budgets", "owners", "runners", "concurrency")
     }
     assert documented.keys() - {"log", "command", "python", "webhook"} == defaults.keys()
     for name, default in defaults.items():

@@ -35,6 +35,7 @@ local function make_fire(item, version)
     'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0,
     'deadline', item.deadline)
   if item.trigger == 'schedule' then redis.call('HINCRBY', prompt_key(item.id), 'fired', 1) end
+  for name, value in pairs(item.money) do redis.call('HSET', hash, name, value) end
   redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
   if item.skip ~= '' then
     end_fire(item.fire, item.skip == 'late' and 'missed' or 'skipped', item.skip)
