@@ -9,18 +9,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from scheduled_prompts.money import Money
 from scheduled_prompts.names import Name
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 
 DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
-RETRY_JITTER = 0.25
 
 MANUAL_PRIORITY = 80
 ORIGIN_PRIORITIES = {"schedule": 50, "routine": 60, "assignment": 70, "goal": 75}
 
+RetryWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 Delay = Annotated[float, Field(ge=0, le=30 * 86_400)]
 
 
@@ -65,7 +74,16 @@ class Policies(BaseModel):
     """How long one attempt may take."""
     retries: Annotated[int, Field(ge=0, le=100)] = 4
     retry_delays: Annotated[tuple[Delay, ...], Field(min_length=1)] = DEFAULT_RETRY_DELAYS
-    """Before the first retry, the second, …; the last one serves for all that follow. Spread by ±25 %."""
+    """Before the first retry, the second, …; the last one serves for all that follow."""
+    retry_factor: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """Each delay behind the last of `retry_delays` is this many times the one before, up to 30 days."""
+    retry_jitter: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """By which part of it, at most, a delay is longer or shorter."""
+    retry_on: Annotated[tuple[RetryWord, ...], Field(min_length=1, max_length=32)] = ("error", "timeout")
+    """Which ends of an attempt are tried again: `error` (any exception), `timeout`, and names of exception classes,
+    which stand for what is derived from them, too. A runner that raises `Retry(after=…)` gets it all the same."""
+    pause_after: Annotated[int, Field(ge=0, le=1000)] = 5
+    """So many failed fires in a row pause a recurring prompt; 0: it goes on however many fail."""
     on_crash: Literal["rerun", "interrupt"] = "rerun"
     """Whether a fire whose daemon died runs again (at least once) or ends `interrupted` (at most once)."""
     jitter: Annotated[float, Field(ge=0, le=86_400)] = 0.0

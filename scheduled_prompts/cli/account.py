@@ -16,6 +16,8 @@ from scheduled_prompts.store.records import Span
 SHOWN = 8
 REQUESTED = "requested"
 """The reason of a pause that somebody asked for, which is no news."""
+BY_FAILURES = "failures"
+"""The reason of a pause that a prompt made itself."""
 LONGEST_WORDS = 100
 WORDS = {"skip": "to skip", "unskip": "not to skip", "trimmed": "…"}
 MARGIN = 12

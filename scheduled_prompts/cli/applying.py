@@ -25,7 +25,12 @@ Value = TypeVar("Value")
 _TOP = ("set", "owner", "defaults", "prompts")
 _FIELDS = (*(name for name in FIELDS if name not in ("schedule", "key", "owner")), "when", "text_file")
 _DEFAULTS = tuple(name for name in _FIELDS if name not in ("text", "text_file", "when", "name"))
-_DURATIONS = {name for name, field in Definition.model_fields.items() if field.annotation in (float, float | None)}
+_NUMBERS = {"retry_factor", "retry_jitter"}
+_DURATIONS = {
+    name
+    for name, field in Definition.model_fields.items()
+    if field.annotation in (float, float | None) and name not in _NUMBERS
+}
 _OTHER_WORDS = {"schedule": "when", "cron": "when", "tz": "timezone", "prompt": "text", "file": "text_file"}
 _HINTS = {
     "key": "the key is the table's name",
@@ -166,7 +171,7 @@ def _read_fields(place: str, table: Mapping[str, Any], problems: list[Problem]) 
             if (duration := _duration(value, here, problems)) is not None:
                 fields[name] = duration
         else:
-            fields[name] = value
+            fields[name] = tuple(value) if isinstance(value, list) else value
     return fields
 
 

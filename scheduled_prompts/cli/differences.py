@@ -8,7 +8,14 @@ from scheduled_prompts.cli.layout import Fields, field_lines
 from scheduled_prompts.cli.moments import absolute, length
 from scheduled_prompts.cli.naming import cut, title
 from scheduled_prompts.cli.output import visible
-from scheduled_prompts.cli.screens import next_times, overlap_in_words, priority_in_words, retries_in_words, standing
+from scheduled_prompts.cli.screens import (
+    next_times,
+    overlap_in_words,
+    pause_after_in_words,
+    priority_in_words,
+    retries_in_words,
+    standing,
+)
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Edited
@@ -22,6 +29,10 @@ TOGETHER = {
     "schedule": "when",
     "timezone": "when",
     "retry_delays": "retries",
+    "retry_factor": "retries",
+    "retry_jitter": "retries",
+    "retry_on": "retries",
+    "pause_after": "pause after",
     "on_crash": "on crash",
     "queue_limit": "overlap",
 }
@@ -65,6 +76,8 @@ def _in_words(name: str, definition: Definition) -> str:
             return priority_in_words(definition)
         case "overlap":
             return overlap_in_words(definition)
+        case "pause after":
+            return pause_after_in_words(definition)
         case "on crash":
             return definition.on_crash
         case "timeout":

@@ -47,6 +47,14 @@ def retries(text: str) -> dict[str, Any]:
     return {"retries": len(delays), "retry_delays": delays}
 
 
+def words(text: str) -> tuple[str, ...]:
+    """`error,timeout`. Raises ValueError."""
+    found = tuple(word for part in text.split(",") if (word := part.strip()))
+    if not found:
+        raise ValueError(f"{text!r} is not a list of words such as error,timeout")
+    return found
+
+
 OPTIONS = (
     PolicyOption(
         "overlap",
@@ -69,6 +77,17 @@ OPTIONS = (
         "How often a failure is tried again (4), or after how long each time: 10s,1m,5m.",
         fields=("retries", "retry_delays"),
         metavar="N|DELAYS",
+    ),
+    PolicyOption("retry-factor", float, "Each further delay is so many times the one before (1).", metavar="FACTOR"),
+    PolicyOption("retry-jitter", float, "How much longer or shorter a delay may be (0.25).", metavar="0-1"),
+    PolicyOption(
+        "retry-on",
+        words,
+        "What is tried again: error, timeout, or names of exceptions: timeout,ConnectionError (error,timeout).",
+        metavar="WORDS",
+    ),
+    PolicyOption(
+        "pause-after", int, "Pause itself after so many failed fires in a row; 0: never (5).", metavar="0-1000"
     ),
     PolicyOption("on-crash", Literal["rerun", "interrupt"], "What becomes of a fire whose daemon died (rerun)."),
     PolicyOption("jitter", seconds, "Be due up to this much later (0).", metavar="DURATION"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from scheduled_prompts.cli.account import REQUESTED, Account, account_lines
-from scheduled_prompts.cli.layout import Fields, below_each_other, count, field_lines, in_columns
+from scheduled_prompts.cli.account import BY_FAILURES, REQUESTED, Account, account_lines
+from scheduled_prompts.cli.layout import Fields, below_each_other, count, field_lines, in_columns, listed
 from scheduled_prompts.cli.moments import absolute, both, coming, how_far, length, why
 from scheduled_prompts.cli.naming import reference, said, title
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.ids import short
+from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
@@ -58,6 +59,7 @@ def whole_prompt(
         ("concurrency", concurrency_in_words(prompt)),
         ("timeout", length(round(prompt.timeout * 1000))),
         ("retries", retries_in_words(prompt)),
+        ("pause after", pause_after_in_words(prompt) if prompt.pause_after != default("pause_after") else ""),
         ("on crash", prompt.on_crash),
         ("created", both(prompt.created_at, zone_name, now)),
         ("version", str(prompt.version)),
@@ -180,6 +182,10 @@ def standing(prompt: ScheduledPrompt, last: Fire | None, now: int) -> str:
 def pause_in_words(prompt: ScheduledPrompt) -> str:
     """Why it is paused: the note, and the reason unless somebody just asked for it."""
     reason = "" if prompt.pause_reason == REQUESTED else (prompt.pause_reason or "").replace("_", " ")
+    if prompt.pause_reason == BY_FAILURES:
+        last = f"; the last error: {visible(prompt.pause_note)}" if prompt.pause_note else ""
+        given_up = f"it paused itself after {count(prompt.failures, 'failure')} in a row{last}"
+        return f"{given_up}; `resume {short(prompt.id)}` lets it go on"
     return ": ".join(part for part in (reason, visible(prompt.pause_note or "")) if part)
 
 
@@ -192,7 +198,24 @@ def retries_in_words(definition: Definition) -> str:
     if not definition.retries:
         return "none"
     delays = [length(round(delay * 1000)) for delay in definition.retry_delays[: definition.retries]]
-    return f"{definition.retries}, after {', '.join(delays)}" + (" each" if len(delays) < definition.retries else "")
+    words = f"{definition.retries}, after {', '.join(delays)}"
+    if len(delays) < definition.retries:
+        factor = definition.retry_factor
+        words += " each" if factor == 1 else f", and then each time {factor:g} times as long"
+    if definition.retry_jitter != default("retry_jitter"):
+        words += f", ±{definition.retry_jitter * 100:g} %" if definition.retry_jitter else ", to the second"
+    if definition.retry_on != default("retry_on"):
+        words += f"; only on {listed(definition.retry_on)}"
+    return words
+
+
+def pause_after_in_words(definition: Definition) -> str:
+    most = definition.pause_after
+    return f"{count(most, 'failed fire')} in a row" if most else "never"
+
+
+def default(policy: str) -> object:
+    return Policies.model_fields[policy].default
 
 
 def next_times(upcoming: Iterable[Occurrence], zone_name: str, now: int) -> Fields:

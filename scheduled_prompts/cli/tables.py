@@ -17,6 +17,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from scheduled_prompts.cli.account import BY_FAILURES
+from scheduled_prompts.cli.layout import count
 from scheduled_prompts.cli.moments import UNKNOWN, absolute, how_far, is_overdue, length, why
 from scheduled_prompts.cli.moments import coming as how_far_off
 from scheduled_prompts.cli.naming import first_line as first_line
@@ -150,7 +152,13 @@ def _remark(prompt: ScheduledPrompt, error: str | None, now: int) -> Text:
     if prompt.status is PromptStatus.QUARANTINED:
         return Text(first_line(error or ""), style="red")
     if prompt.status is PromptStatus.PAUSED:
-        since = f"paused {how_far(prompt.paused_at, now)}" if prompt.paused_at is not None else ""
+        when = how_far(prompt.paused_at, now) if prompt.paused_at is not None else ""
+        if prompt.pause_reason == BY_FAILURES:
+            given_up = f"paused itself {when} after {count(prompt.failures, 'failure')} in a row"
+            return Text(
+                ": ".join(part for part in (given_up, first_line(prompt.pause_note or "")) if part), style="red"
+            )
+        since = f"paused {when}" if when else ""
         reason = " ".join(pause_in_words(prompt).split())
         return Text(": ".join(part for part in (since, reason) if part), style="dim")
     if prompt.skips and prompt.status.is_armed:

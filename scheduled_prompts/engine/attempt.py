@@ -6,7 +6,7 @@ import asyncio
 from enum import Enum, auto
 
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.engine.retries import retry_delay
+from scheduled_prompts.engine.retries import is_worth_another_try, retry_delay
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, Fire, FireStatus, Result, fitting
 from scheduled_prompts.money import Usage
@@ -122,15 +122,15 @@ class Attempt:
         if self.stop is not None:  # an error is how this runner answers to being cancelled
             return self._stopped()
         if timed_out:
-            return self._failed(f"did not end within {self._definition.timeout:g} s", timed_out=True)
+            return self._failed(f"did not end within {self._definition.timeout:g} s", None)
         if isinstance(error, Retry | Permanent):
             said = getattr(error, "usage", None)  # a subclass may not have called ours
             self.usage = said if isinstance(said, Usage) else None
         if isinstance(error, Retry):
-            return self._failed(_message(error) or _words(error), asked=getattr(error, "after", None))
+            return self._failed(_message(error) or _words(error), error, asked=getattr(error, "after", None))
         if isinstance(error, Permanent):
             return self._item(FireStatus.FAILED, reason="permanent", error=_message(error) or _words(error))
-        return self._failed(_words(error))
+        return self._failed(_words(error), error)
 
     def _succeeded(self, answer: Result | str | None) -> SettleItem:
         if isinstance(answer, str):
@@ -147,14 +147,18 @@ class Attempt:
         result = fitting(answer).model_dump_json(exclude_defaults=True)
         return self._item(FireStatus.SUCCEEDED, result="" if result == "{}" else result)
 
-    def _failed(self, error: str, *, asked: float | None = None, timed_out: bool = False) -> SettleItem:
-        delay = retry_delay(self._definition, self.fire, asked)
+    def _failed(self, words: str, error: BaseException | None, *, asked: float | None = None) -> SettleItem:
+        """It is tried again, or it has failed. `error`: None where it did not end in time."""
+        policies = self._definition
+        outcome = FireStatus.TIMED_OUT if error is None else FireStatus.FAILED
+        delay = retry_delay(policies, self.fire, asked)
         # At most once: an attempt that timed out may have done its work.
-        if delay is None or (timed_out and self._definition.on_crash == "interrupt"):
-            return self._item(FireStatus.TIMED_OUT if timed_out else FireStatus.FAILED, error=error)
-        reason = FireStatus.TIMED_OUT if timed_out else FireStatus.FAILED
+        if delay is None or (error is None and policies.on_crash == "interrupt"):
+            return self._item(outcome, error=words)
+        if asked is None and not is_worth_another_try(policies, error):
+            return self._item(outcome, reason="not_retried", error=words)
         return self._item(
-            FireStatus.RETRYING, reason=reason, error=error, retry_at=self._clock.now() + round(delay * 1000)
+            FireStatus.RETRYING, reason=outcome, error=words, retry_at=self._clock.now() + round(delay * 1000)
         )
 
     def _stopped(self) -> SettleItem | None:

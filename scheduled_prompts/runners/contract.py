@@ -20,8 +20,9 @@ class Runner(Protocol):
 
 
 class Retry(Exception):
-    """Raised by a runner: try again, `after` seconds from now (None: by the prompt's policy). Counts as a failure
-    within the prompt's retries. `usage`: what this attempt used all the same."""
+    """Raised by a runner: try again, `after` seconds from now (None: when, and if, the prompt's policies say so; by
+    `retry_on` it is also what it was raised from). Counts as a failure within the prompt's retries. `usage`: what this
+    attempt used all the same."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ class Answer:
     cut: bool
 
 
-class Fault(Exception):
+class Fault(ConnectionError):
     """No answer. `sent`: the receiver may have got the request, and done what it asks for."""
 
     def __init__(self, message: str, *, sent: bool) -> None:

@@ -84,6 +84,20 @@ async def test_a_pause_is_told_with_its_note(lab: Lab, kind: str) -> None:
         assert [(one.id, one.pause_note, one.pause_reason) for one in told] == [(prompt.id, "holiday", "requested")]
 
 
+async def test_a_prompt_that_gives_up_is_told_with_its_last_error(lab: Lab) -> None:
+    async with lab:
+        told: list[ScheduledPrompt] = []
+        store = await lab.store()
+        scheduler = await embedded(lab, store, on_prompt_paused=told.append)
+        prompt = (await scheduler.schedule("x", "every 10s", retries=0, pause_after=1)).prompt
+        await store.clock.sleep(12)
+        lab.inspector.ping()
+        await store.clock.sleep(1)
+        assert [(one.id, one.pause_reason, one.pause_note) for one in told] == [
+            (prompt.id, "failures", "no such thing")
+        ]
+
+
 async def test_a_hook_that_fails_stops_neither_the_daemon_nor_the_next_call(lab: Lab) -> None:
     async with lab:
         calls: list[str] = []

@@ -331,6 +331,9 @@ local function release(fire, item)
   harm_alone(reconcile, fire, item)
 end
 
+-- Too many failures in a row pause the prompt. Said here, for what ends a fire; what it does is said below.
+local give_up
+
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
 -- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)
@@ -339,13 +342,14 @@ local function end_fire(fire, status, reason, ...)
   redis.pcall('SREM', live_key(id), fire)  -- like the prompt, it may be no such key: the fire has ended all the same
   if status == 'succeeded' then
     redis.pcall('HDEL', prompt_key(id), 'failures')
-  elseif (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
-    redis.pcall('HINCRBY', prompt_key(id), 'failures', 1)
   elseif status == 'skipped' or status == 'missed' then
     uncount_fire(fire)
   end
   count(status)
   event(status, id, 'fire', fire, 'reason', reason)
+  if (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
+    harm_alone(give_up, id, redis.pcall('HINCRBY', prompt_key(id), 'failures', 1), fire)
+  end
 end
 
 -- Old fires are deleted; the prompt keeps the latest nominal time of which that is so, for the account.
@@ -429,6 +433,48 @@ end
 -- Whoever runs them stops them; what is only taken back goes on once it has started.
 local function announce_stops(fires, why)
   for _, fire in ipairs(fires) do announce('stop', {fire = fire, take_back = taken_back[why] or false}) end
+end
+
+-- A prompt fires no more until it is resumed. What waits, or was claimed ahead of its time, is taken back; what has started
+-- goes on. `stored` holds its status (scheduled or active), created_at and next_nominal. Returns how many fires were taken
+-- back, and what is to be called when all is written.
+local function pause_prompt(id, stored, reason, note, by)
+  local hash = prompt_key(id)
+  redis.call('HSET', hash, 'status', 'paused', 'paused_at', now, 'pause_reason', reason, 'updated_at', now)
+  if note ~= '' then redis.call('HSET', hash, 'pause_note', note) end
+  redis.call('HINCRBY', hash, 'version', 1)
+  redis.call('HINCRBY', hash, 'seq', 1)
+  remove_from_due(id)
+  move_status(id, stored[1], 'paused', stored[2])
+  local ended, asked = take_back(id, 'paused', false)
+  note_change(id, 'paused', by, {from = stored[3], reason = reason, note = note, stood = stored[1]})
+  event('paused', id, 'reason', reason, 'note', note)
+  return ended + #asked, function()
+    announce('paused', {prompt = id, reason = reason, note = note})
+    announce_stops(asked, 'paused')
+  end
+end
+
+-- As much of a text as is told in passing: its first line, without half a character at the end.
+local function in_short(text)
+  local line = string.match(text, '[^\r\n]+') or ''
+  if #line <= 300 then return line end
+  local last = 300
+  while last > 0 and math.floor(string.byte(line, last + 1) / 64) == 2 do last = last - 1 end
+  return string.sub(line, 1, last) .. '…'
+end
+
+local PAUSE_AFTER = 5  -- where its definition does not say: the default in policies.py
+
+-- It is the present definition that says how many are too many, whatever the fire ran.
+give_up = function(id, failures, fire)
+  local stored = redis.call('HMGET', prompt_key(id), 'status', 'created_at', 'next_nominal', 'doc')
+  if stored[1] ~= 'active' or type(failures) ~= 'number' then return end
+  local ok, definition = pcall(cjson.decode, stored[4])
+  local most = ok and type(definition) == 'table' and tonumber(definition.pause_after) or PAUSE_AFTER
+  if most == 0 or failures < most then return end
+  local _, tell = pause_prompt(id, stored, 'failures', in_short(redis.call('HGET', fire_key(fire), 'error') or ''), 'scheduled-prompts')
+  tell()
 end
 
 -- One command for many members: what a batch saves.

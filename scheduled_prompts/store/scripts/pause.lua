@@ -6,24 +6,14 @@
 -- `version` and `note` may be ''. Answers {'paused', fires taken back} | {'conflict', status, version} | {'gone'}.
 if prior then return prior end
 local id = ARGV[3]
-local hash = prompt_key(id)
-local stored = redis.call('HMGET', hash, 'status', 'version', 'created_at', 'next_nominal')
-local status = stored[1]
+local stored = redis.call('HMGET', prompt_key(id), 'status', 'created_at', 'next_nominal', 'version')
+local status, version = stored[1], stored[4]
 if not status then return {'gone'} end
-if (status ~= 'scheduled' and status ~= 'active') or (ARGV[4] ~= '' and ARGV[4] ~= stored[2]) then
-  return {'conflict', status, stored[2] or ''}
+if (status ~= 'scheduled' and status ~= 'active') or (ARGV[4] ~= '' and ARGV[4] ~= version) then
+  return {'conflict', status, version or ''}
 end
 
-redis.call('HSET', hash, 'status', 'paused', 'paused_at', now, 'pause_reason', ARGV[5], 'updated_at', now)
-if ARGV[6] ~= '' then redis.call('HSET', hash, 'pause_note', ARGV[6]) end
-redis.call('HINCRBY', hash, 'version', 1)
-redis.call('HINCRBY', hash, 'seq', 1)
-remove_from_due(id)
-move_status(id, status, 'paused', stored[3])
-local ended, asked = take_back(id, 'paused', false)
-note_change(id, 'paused', ARGV[7], {from = stored[4], reason = ARGV[5], note = ARGV[6], stood = status})
-event('paused', id, 'reason', ARGV[5], 'note', ARGV[6])
-local answer = remember({'paused', tostring(ended + #asked)})
-announce('paused', {prompt = id, reason = ARGV[5], note = ARGV[6]})
-announce_stops(asked, 'paused')
+local back, tell = pause_prompt(id, stored, ARGV[5], ARGV[6], ARGV[7])
+local answer = remember({'paused', tostring(back)})
+tell()
 return answer
