@@ -48,6 +48,7 @@ def claim_item(
         "next_status": "",
         "missed_from": "",
         "missed_until": "",
+        "quiet_from": "",
         "skips": "",
         "max_fires": "",
         "announce": False,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,7 @@ from pydantic import (
 from scheduled_prompts.money import Money
 from scheduled_prompts.names import Name
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
+from scheduled_prompts.schedule.quiet import canonical
 
 DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
 
@@ -50,6 +52,11 @@ Instant = Annotated[int, Field(ge=FIRST_INSTANT, le=LAST_INSTANT), BeforeValidat
 """ms UTC."""
 INSTANTS = ("start_at", "end_at")
 """The fields that are instants."""
+
+NO_QUIET = "none"
+QuietHours = Annotated[str, AfterValidator(lambda text: text if text == NO_QUIET else canonical(text))]
+"""Times of day such as `22:00-07:00`, several with commas; `none`: there are none, whatever the owner's are."""
+QuietPolicy = Literal["skip", "defer"]
 
 
 class Policies(BaseModel):
@@ -102,6 +109,15 @@ class Policies(BaseModel):
     """Only occurrences before this instant (ms UTC) count; then the prompt is `executed`."""
     max_fires: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """How many occurrences fire, those that are skipped or missed not counted; then the prompt is `executed`."""
+    quiet: QuietHours | None = None
+    """The prompt's own times of day, on its zone's clock, at which none of its occurrences is to be due."""
+    quiet_policy: QuietPolicy = "skip"
+    """Whether an occurrence in quiet hours is skipped, or due when they end; of several that are due then together the
+    latest fires."""
+
+    @property
+    def quiet_hours(self) -> str | None:
+        return None if self.quiet == NO_QUIET else self.quiet
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
@@ -133,3 +149,15 @@ class Policies(BaseModel):
     def said(self) -> dict[str, Any]:
         """Those that somebody chose: by name, without what is default because nobody did."""
         return {name: getattr(self, name) for name in Policies.model_fields if name in self.model_fields_set}
+
+
+class OwnerPolicies(BaseModel):
+    """What prompts of one owner get, instead of the `policies` of all, where they say nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quiet: QuietHours | None = None
+    quiet_policy: QuietPolicy = "skip"
+
+    def said(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.model_fields_set}

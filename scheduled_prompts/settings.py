@@ -19,7 +19,7 @@ from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.names import Name
-from scheduled_prompts.policies import Policies
+from scheduled_prompts.policies import OwnerPolicies, Policies
 
 PREFIX = "SCHEDULED_PROMPTS_"
 _OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt", "usage_file"}
@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     """Whether prompts' texts may appear in the daemon's log."""
     policies: Policies = Policies()
     """Those of prompts that say nothing else."""
+    owners: dict[Name, OwnerPolicies] = Field(default_factory=dict)
+    """By owner: what its prompts get instead."""
     limits: Limits = Limits()
     engine: EngineSettings = EngineSettings()
     budgets: Budgets = Budgets()

@@ -72,6 +72,8 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "start_at": instant(definition.start_at, definition.timezone),
         "end_at": instant(definition.end_at, definition.timezone),
         "max_fires": definition.max_fires,
+        "quiet": definition.quiet,
+        "quiet_policy": definition.quiet_policy,
     }
 
 

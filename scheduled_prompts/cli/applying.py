@@ -53,9 +53,8 @@ async def apply(choices: Choices, file: str, *, prune: bool, dry_run: bool) -> N
     settings = chosen_settings(choices)
     found = read_prompt_file(Path(file), settings)
     scheduler = closed_scheduler(settings)
-    _, more = defined(
-        found.wanted, found.owner, found.set_name, scheduler.timezone, scheduler.policies, scheduler.clock.now()
-    )
+    defaults, now = scheduler.defaults_of(found.owner), scheduler.clock.now()
+    _, more = defined(found.wanted, found.owner, found.set_name, scheduler.timezone, defaults, now)
     if found.problems or more:
         await scheduler.close()
         raise refusal(_in_order([*found.problems, *more], found), file, as_json=choices.as_json)

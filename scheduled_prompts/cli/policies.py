@@ -99,6 +99,8 @@ OPTIONS = (
     PolicyOption("start", str, "Count only occurrences from then on: a date, or date and time.", ("start_at",), "WHEN"),
     PolicyOption("end", str, "Count only occurrences before then.", ("end_at",), "WHEN"),
     PolicyOption("max-fires", int, "Fire so many times, then be executed.", metavar="N"),
+    PolicyOption("quiet", str, "Nothing is due then: 22:00-07:00, several with commas; or none.", metavar="HOURS"),
+    PolicyOption("quiet-policy", Literal["skip", "defer"], "What falls in them is skipped, or due at their end."),
 )
 
 

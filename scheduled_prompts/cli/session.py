@@ -30,6 +30,7 @@ def closed_scheduler(settings: Settings) -> Scheduler:
         namespace=settings.namespace,
         timezone=settings.timezone,
         policies=settings.policies,
+        owners=settings.owners,
         actor=_me(),
         limits=settings.limits,
     )

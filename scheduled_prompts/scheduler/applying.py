@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, LimitReached, NotFound, UnknownTimezone
-from scheduled_prompts.policies import INSTANTS, Policies
+from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT
@@ -32,7 +32,7 @@ from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH
 from scheduled_prompts.store.records import ReadPrompt, Unreadable
-from scheduled_prompts.upcoming import next_named
+from scheduled_prompts.upcoming import occurrences
 
 if TYPE_CHECKING:
     from scheduled_prompts.scheduler.scheduler import Scheduler
@@ -83,7 +83,7 @@ async def apply(
     scheduler: Scheduler, wanted: Sequence[Wanted], owner: str | None, set_name: str, *, prune: bool, dry_run: bool
 ) -> Applied:
     definitions, problems = defined(
-        wanted, owner, set_name, scheduler.timezone, scheduler.policies, scheduler.clock.now()
+        wanted, owner, set_name, scheduler.timezone, scheduler.defaults_of(owner), scheduler.clock.now()
     )
     if problems:
         raise Refusals(problems)
@@ -96,15 +96,15 @@ async def apply(
 
 
 def defined(
-    wanted: Sequence[Wanted], owner: str | None, set_name: str, timezone: str, policies: Policies, now: int
+    wanted: Sequence[Wanted], owner: str | None, set_name: str, timezone: str, defaults: Mapping[str, Any], now: int
 ) -> tuple[dict[str, Definition], list[Problem]]:
-    """The definitions by key, and all that is wrong with them. `timezone` and `policies`: of prompts that name
+    """The definitions by key, and all that is wrong with them. `timezone` and `defaults`: of prompts that name
     none."""
     definitions: dict[str, Definition] = {}
     problems: list[Problem] = []
     for one in wanted:
         place = f"prompts.{one.key}"
-        found = _definition(one, place, owner, set_name, timezone, policies, now)
+        found = _definition(one, place, owner, set_name, timezone, defaults, now)
         if isinstance(found, Definition):
             definitions[one.key] = found
         else:
@@ -152,10 +152,10 @@ def _counts_from_now(when: str) -> InvalidSchedule:
 
 
 def _definition(
-    wanted: Wanted, place: str, owner: str | None, set_name: str, timezone: str, policies: Policies, now: int
+    wanted: Wanted, place: str, owner: str | None, set_name: str, timezone: str, defaults: Mapping[str, Any], now: int
 ) -> Definition | list[Problem]:
     problems: list[Problem] = []
-    fields = {**policies.said(), **wanted.fields}
+    fields = {**defaults, **wanted.fields}
     try:
         timezone = zone(fields.get("timezone") or timezone).key
     except UnknownTimezone as error:
@@ -230,7 +230,7 @@ async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | Non
                 plan.changed.append(Changed(holder, definition, fields))
         elif holder is not None and holder.status is PromptStatus.EXECUTED and _is_over(holder, definition):
             plan.unchanged.append(holder)
-        elif next_named(definition, now, "") is not None:
+        elif occurrences(definition, now, 1, ""):
             plan.created.append(Created(definition, None))
         else:
             plan.conflicts.append(_has_passed(place, definition, now))
@@ -326,7 +326,7 @@ def _same_instant(one: Definition, other: Definition) -> bool:
 
 
 def _has_passed(place: str, definition: Definition, now: int) -> Problem:
-    if definition.start_at is not None or definition.end_at is not None:
+    if definition.start_at is not None or definition.end_at is not None or definition.quiet_hours is not None:
         problem = nothing_to_come(definition, now)
         return Problem(place, problem.message, problem.hint)
     last = next_after(definition.schedule, FIRST_INSTANT, timezone=definition.timezone, seed="")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
 from scheduled_prompts.limits import Limits
-from scheduled_prompts.policies import Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, zone
 from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
@@ -33,6 +32,7 @@ from scheduled_prompts.upcoming import (
     Occurrence,
     coming,
     due_at,
+    first_occurrence,
     is_named,
     latest_named,
     next_occurrence,
@@ -41,14 +41,16 @@ from scheduled_prompts.upcoming import (
 
 FIXED = ("owner", "key")
 """What a prompt is found by: to have another, schedule another."""
-RESCHEDULING = {"schedule", "timezone", "jitter", "start_at", "end_at", "max_fires"}
+RESCHEDULING = {"schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy"}
 TRIES = 5
 MAX_NOTE = 1_000
+DefaultsOf = Callable[[object], dict[str, Any]]
+"""By owner: the policies that are default for its prompts."""
 
 
 async def edit(
     store: Store,
-    policies: Policies,
+    defaults_of: DefaultsOf,
     limits: Limits,
     prompt_id: str,
     version: int | None,
@@ -68,7 +70,7 @@ async def edit(
             raise _stale(found.id, found.version, version)
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
-        wanted = _edited(store, policies, before, whole, when, changes)
+        wanted = _edited(store, defaults_of, before, whole, when, changes)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
@@ -196,14 +198,14 @@ async def _fields(store: Store, found: ScheduledPrompt | Unreadable) -> dict[str
 
 def _edited(
     store: Store,
-    policies: Policies,
+    defaults_of: DefaultsOf,
     before: Mapping[str, Any],
     whole: ScheduledPrompt | None,
     when: When | None,
     changes: Mapping[str, Any],
 ) -> Definition:
     """The new definition. A field that is changed to None gets its default."""
-    fields, defaults = dict(before), policies.said()
+    fields, defaults = dict(before), defaults_of(before.get("owner"))
     for name, value in changes.items():
         if value is not None:
             fields[name] = value
@@ -277,10 +279,10 @@ def first_of(wanted: Definition, found: ScheduledPrompt | Unreadable, now: int) 
                 f"max_fires: it has fired {found.fired} times already, so {wanted.max_fires} leaves none to come",
                 hint="give a higher number, or cancel it",
             )
-    first = occurrences(wanted, after, 1, found.id)
-    if not first:
+    first = first_occurrence(wanted, after, found.id)
+    if first is None or not occurrences(wanted, after, 1, found.id):
         raise nothing_to_come(wanted, now)
-    return first[0]
+    return first
 
 
 def _first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:

@@ -14,6 +14,7 @@ from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
 from scheduled_prompts.scheduler.moments import instant_from
+from scheduled_prompts.upcoming import next_named
 
 When = str | Once | Schedule | datetime
 
@@ -52,6 +53,11 @@ def with_instants(fields: Mapping[str, Any], timezone: str) -> dict[str, Any]:
 def nothing_to_come(definition: Definition, now: int) -> InvalidInput:
     """Why a definition that names no occurrence after `now` is refused."""
     start, end = definition.start_at, definition.end_at
+    if next_named(definition, now, "") is not None:
+        return InvalidSchedule(
+            f"all that this schedule names lies in the quiet hours ({definition.quiet})",
+            hint="give another time, or other hours; --quiet-policy defer fires when they end",
+        )
     if end is not None and end <= now:
         return InvalidInput(f"end_at: {_local(definition, end)} has passed", hint="give a later one, or none")
     if start is None and end is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +14,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.limits import Limits
-from scheduled_prompts.policies import Policies
+from scheduled_prompts.policies import OwnerPolicies, Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
 from scheduled_prompts.scheduler import applying, changing, explaining, exporting, finding, serving
@@ -48,7 +48,7 @@ from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import HALTED, Halt, Stopped
 from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span, Unreadable
-from scheduled_prompts.upcoming import Occurrence, coming, occurrences
+from scheduled_prompts.upcoming import Occurrence, coming, first_occurrence, occurrences
 
 if TYPE_CHECKING:
     from scheduled_prompts.scheduler.sync import SyncScheduler
@@ -62,8 +62,9 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else. `limits`: of
-    how many there may be. `actor`: who makes the changes, as the account tells it. Use it as an async context manager,
+    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else; `owners`:
+    instead, for those of an owner. `limits`: of how many there may be. `actor`: who makes the changes, as the account
+    tells it. Use it as an async context manager,
     or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer.
@@ -76,6 +77,7 @@ class Scheduler:
         namespace: str = "sp",
         timezone: str | None = None,
         policies: Policies | None = None,
+        owners: Mapping[str, OwnerPolicies] | None = None,
         limits: Limits | None = None,
         actor: str = "api",
         clock: Clock | None = None,
@@ -85,6 +87,7 @@ class Scheduler:
         self.clock = self.store.clock
         self.timezone = zone(timezone or system_timezone()).key
         self.policies = policies or Policies()
+        self.owners = dict(owners or {})
         self.limits = limits or Limits()
         self.actor = actor_named(actor)
 
@@ -124,18 +127,19 @@ class Scheduler:
         now = self.clock.now()
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        said = with_instants({**self.policies.said(), **definition}, zone_name)
+        said = with_instants({**self.defaults_of(definition.get("owner")), **definition}, zone_name)
         defined = validated({**said, "text": text, "schedule": schedule, "timezone": zone_name})
         prompt_id = ids.new_prompt_id(now, self.clock.random)
         coming = occurrences(defined, now, UPCOMING, prompt_id)
-        if not coming:
+        first = first_occurrence(defined, now, prompt_id)
+        if not coming or first is None:
             raise nothing_to_come(defined, now)
         prompt = ScheduledPrompt.model_construct(
             **{name: getattr(defined, name) for name in Definition.model_fields},
             id=prompt_id,
             status=PromptStatus.SCHEDULED if isinstance(schedule, Once) else PromptStatus.ACTIVE,
-            next_nominal=coming[0].nominal,
-            next_at=coming[0].due,
+            next_nominal=first.nominal,
+            next_at=first.due,
             created_at=now,
             created_by=self.actor,
             updated_at=now,
@@ -146,6 +150,11 @@ class Scheduler:
         existing = await self.get(holder)
         wanted = prompt.model_copy(update={"schedule": kept_where_same(prompt.schedule, existing.schedule)})
         return Scheduled(False, existing, self.upcoming(existing), changed_fields(existing, wanted))
+
+    def defaults_of(self, owner: object) -> dict[str, Any]:
+        """The policies of a prompt of this owner that says nothing else, as far as anybody chose them."""
+        own = self.owners.get(owner) if isinstance(owner, str) else None
+        return {**self.policies.said(), **(own.said() if own is not None else {})}
 
     async def get(self, id_or_part: str) -> ScheduledPrompt:
         """A prompt by its id, or by any unambiguous beginning or end of it.
@@ -199,7 +208,7 @@ class Scheduler:
         """
         return await changing.edit(
             self.store,
-            self.policies,
+            self.defaults_of,
             self.limits,
             await self.resolve(id_or_part),
             version,
@@ -359,7 +368,7 @@ class Scheduler:
         now = self.clock.now() if start is None else start
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        said = with_instants({**self.policies.said(), **policies}, zone_name)
+        said = with_instants({**self.defaults_of(policies.get("owner")), **policies}, zone_name)
         defined = validated({**said, "text": "preview", "schedule": schedule, "timezone": zone_name})
         return Preview(defined, occurrences(defined, now, count, "preview"))
 

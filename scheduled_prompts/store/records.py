@@ -47,6 +47,8 @@ class ClaimItem(TypedDict):
     next_status: str
     missed_from: str
     missed_until: str
+    quiet_from: str
+    """From here up to `nominal` quiet hours deferred what was to fire, to when this is due; else ''."""
     skips: str
     max_fires: str
     announce: bool

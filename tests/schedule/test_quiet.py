@@ -52,7 +52,7 @@ def is_possible(periods: str) -> bool:
     return True
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     periods_of_a_day.filter(is_possible),
     st.sampled_from([(name, turn) for name, turns in TURNS.items() for turn in turns]),

@@ -6,7 +6,8 @@
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
--- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), skips (JSON: what
+-- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), quiet_from (from
+-- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what
 -- remains to be skipped; '' for no change), max_fires (with that many the prompt is executed; '' for no limit), announce; manual ones
 -- rerun_of ('' for none).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
@@ -59,6 +60,10 @@ local function move_on(item, stored)
   if item.missed_from ~= '' then
     span(item.id, 'missed', {reason = 'late', from = item.missed_from, ['until'] = item.missed_until})
     event('missed', item.id, 'from', item.missed_from, 'until', item.missed_until)
+  end
+  if item.quiet_from ~= '' then
+    span(item.id, 'missed', {reason = 'quiet', from = item.quiet_from, ['until'] = item.nominal})
+    event('missed', item.id, 'from', item.quiet_from, 'until', item.nominal, 'reason', 'quiet')
   end
   local moved = {'seq', tonumber(stored[2]) + 1, 'next_nominal', item.next_nominal, 'next_at', item.next_at,
     'last_nominal', item.nominal, 'last_fire', item.fire}
