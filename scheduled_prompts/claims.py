@@ -52,6 +52,7 @@ def claim_item(
         "skips": "",
         "max_fires": "",
         "announce": False,
+        "in_turn": False,
         "rerun_of": "",
     }
 

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 BATCH = 500
 BROKEN = "broken: "
+WAITS = "waits"
 PASS_OVER_MS = 10_000
 PASSED_OVER = 10_000
 
@@ -55,6 +56,8 @@ class Claimer:
         self._passed_over_most = PASSED_OVER
         self._in_progress: set[str] = set()
         self._again: dict[str, int] = {}
+        self._in_turn: dict[str, int] = {}
+        """Prompts, and when they were due, of which an occurrence waits for the end of the one before it."""
         self._known_unserved: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self.won = 0
@@ -78,6 +81,15 @@ class Claimer:
     def reconsider(self, prompt_id: str) -> None:
         """It was changed: what was passed over may be claimed now."""
         self._passed_over.pop(prompt_id, None)
+        self._in_turn.pop(prompt_id, None)
+
+    def fire_ended(self, prompt_id: str) -> None:
+        """A fire of it ended here: what waited for that is claimed now. What ended elsewhere is announced."""
+        if prompt_id in self._in_progress:
+            self._again[prompt_id] = self._clock.now()  # its claim may have come before that end
+        elif (due := self._in_turn.get(prompt_id)) is not None:
+            self.reconsider(prompt_id)
+            self.want(prompt_id, due)
 
     @property
     def busy(self) -> bool:
@@ -131,20 +143,23 @@ class Claimer:
         if not items:
             return
         answers = await self._store.claim(items)
-        won = halted = 0
+        won = 0
         for item, answer in zip(items, answers, strict=True):
             if answer == "claimed":
                 won += 1
+                self._in_turn.pop(item["id"], None)
                 if not item["announce"]:
                     self._arm_next(item["id"], item["next_at"])
-            elif answer == HALTED:
-                halted += 1  # it stays due, and is looked at again when all goes on
+            elif answer == WAITS:
+                self._in_turn[item["id"]] = int(item["due"])
+                self._pass_over(item["id"], now)
             elif answer.startswith(BROKEN):
                 prompt = prompts[item["id"]]
                 assert isinstance(prompt, ScheduledPrompt)
                 await self._set_aside(prompt, answer.removeprefix(BROKEN), now)
+            elif answer != HALTED:  # what is halted stays due, and is looked at again when all goes on
+                self.lost += 1
         self.won += won
-        self.lost += len(answers) - won - halted
         if won:
             self._claimed(won)
 

@@ -96,6 +96,7 @@ class Daemon:
             horizon_ms=self._horizon_ms,
         )
         self.worker.room_was_made = self.claimer.room_was_made
+        self.worker.fire_ended = self.claimer.fire_ended
         self._watch = Watch(self.store, self.claimer, self.worker, self._membership, self.serves, self.settings)
         self._hooks = Hooks(Scheduler(self.store), on_fire_failed, on_prompt_paused)
         self.worker.fire_failed = self._watch.fire_failed = self._hooks.fire_failed

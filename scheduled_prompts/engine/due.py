@@ -52,6 +52,7 @@ def claim_of(prompt: ScheduledPrompt, now: int, horizon: int) -> ClaimItem | Non
         item["skip"] = "quiet"
     elif _is_too_late(prompt, due, now):
         item["skip"] = "late"
+    item["in_turn"] = prompt.misfire == "all" and due <= now and not item["skip"]
     if prompt.grace_ms is not None:
         item["deadline"] = str(due + prompt.grace_ms)
     if prompt.skips and prompt.skips[0] <= nominal:

@@ -73,6 +73,7 @@ class HostEngine:
             horizon_ms=self._horizon_ms,
         )
         self._worker.room_was_made = self._claimer.room_was_made
+        self._worker.fire_ended = self._claimer.fire_ended
         self._watch = Watch(
             store, self._claimer, self._worker, membership, EVERYTHING, settings, Contact(store, by_uptime=True)
         )

@@ -80,6 +80,8 @@ class Worker:
         """Called when the ready queue got shallower."""
         self.fire_failed: Callable[[str], None] = _nothing
         """Called with the id of a fire that has ended, and not well."""
+        self.fire_ended: Callable[[str], None] = _nothing
+        """Called with the id of a prompt of which a fire has ended."""
 
     @property
     def running(self) -> int:
@@ -252,8 +254,10 @@ class Worker:
                 for (attempt, item), answer in zip(batch, answers, strict=True):
                     self._let_go(attempt)
                     _log_end(attempt, item, answer)
-                    if answer == "settled" and item["outcome"] in NOT_WELL:
-                        self.fire_failed(attempt.fire.id)
+                    if answer == "settled":
+                        self.fire_ended(attempt.fire.prompt_id)
+                        if item["outcome"] in NOT_WELL:
+                            self.fire_failed(attempt.fire.id)
 
     # Renewing
 

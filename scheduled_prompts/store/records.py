@@ -52,6 +52,8 @@ class ClaimItem(TypedDict):
     skips: str
     max_fires: str
     announce: bool
+    in_turn: bool
+    """Whether it may be one of those that are caught up with, one at a time."""
     rerun_of: str
 
 

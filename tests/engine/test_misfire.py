@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 
 from scheduled_prompts.engine.due import claim_of
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Interval, Once
-from scheduled_prompts.store.records import ClaimItem
+from scheduled_prompts.store.records import EVERYTHING, ClaimItem
 from tests.conftest import Lab
 from tests.engine.scenes import Scene, Worker, scene
 from tests.engine.test_due import DAY, HOUR, MIDNIGHT, a_prompt, claim
@@ -230,10 +232,8 @@ async def test_a_manual_run_has_no_grace(lab: Lab) -> None:
 async def test_what_waited_too_long_for_a_slot_is_missed_and_what_has_time_is_not(lab: Lab) -> None:
     async with lab:
         at = await scene(lab, Worker(100), slots=1, **SLOW)
-        hasty, patient = await at.add("every 1h", grace=60.0), await at.add("every 1h", grace=600.0)
-        first = await at.scheduler.get(hasty)
-        assert first.next_at is not None
-        await at.sleep((first.next_at - at.now) / 1000 - 2)
+        hasty, patient = await at.add("every 3m", grace=60.0), await at.add("every 3m", grace=600.0)
+        await at.sleep(178)
         await at.add("in 1s", priority=90)
         await at.sleep(120)
         assert await ends(at, hasty) == [("missed", "late")]
@@ -250,3 +250,155 @@ async def test_many_that_waited_too_long_do_not_hold_up_one_that_did_not(lab: La
         await at.sleep(102)
         assert [await ends(at, prompt) for prompt in late] == [[("missed", "late")]] * 5
         assert [status for status, _ in await ends(at, good)] == ["running"]
+
+
+# One at a time
+
+
+class Diary(Worker):
+    """When each began and ended, in seconds after midnight, by the minute it was for."""
+
+    def __init__(self, at_midnight: int, clock: Any, seconds: float) -> None:
+        super().__init__(seconds)
+        self.midnight = at_midnight
+        self.clock = clock
+        self.entries: list[tuple[str, int, int]] = []
+
+    def _note(self, what: str, fire: Any) -> None:
+        seconds = round((self.clock.now() - self.midnight) / 1000)
+        self.entries.append((what, (fire.nominal - self.midnight) // MINUTE, seconds))
+
+    async def run(self, fire: Any) -> str:
+        self._note("begins", fire)
+        answer = await super().run(fire)
+        self._note("ends", fire)
+        return answer
+
+
+async def diary(lab: Lab, seconds: float, **settings: Any) -> tuple[Scene, Diary]:
+    store = await lab.store()
+    runner = Diary(store.clock.now(), store.clock, seconds)
+    return await scene(lab, runner, store=store, **{**SLOW, **settings}), runner
+
+
+def in_order(runner: Diary) -> list[int]:
+    """The minutes that ran, each of which ended before the next one began, and less than a second before that."""
+    entries = iter(runner.entries)
+    minutes, before = [], None
+    for begun, ended in zip(entries, entries, strict=True):
+        assert (begun[0], ended[0], begun[1]) == ("begins", "ends", ended[1])
+        assert before is None or begun[2] >= before
+        minutes.append(begun[1])
+        before = ended[2]
+    return minutes
+
+
+async def test_all_catches_up_one_at_a_time_and_at_once_after_each_end(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 7)
+        prompt = await at.add("* * * * *", misfire="all", catch_up_limit=4)
+        await down(at, 6 * 60 + 10)
+        await at.sleep(35)
+        assert runner.entries == [
+            (what, minute, 370 + 7 * number + (7 if what == "ends" else 0))
+            for number, minute in enumerate([3, 4, 5, 6])
+            for what in ("begins", "ends")
+        ]
+        [span] = await at.store.spans(prompt)
+        assert ((span.start or 0) - runner.midnight, (span.end or 0) - runner.midnight) == (MINUTE, 3 * MINUTE)
+        await at.sleep(60)  # and it is on time again
+        assert runner.entries[-2:] == [("begins", 7, 420), ("ends", 7, 427)]
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue", "replace", "allow"])
+async def test_catching_up_is_one_at_a_time_whatever_overlap_says(lab: Lab, overlap: str) -> None:
+    async with lab:
+        at, runner = await diary(lab, 20)
+        await at.add("*/10 * * * *", misfire="all", overlap=overlap)
+        await down(at, 35 * 60)
+        await at.sleep(62)
+        assert in_order(runner) == [10, 20, 30]
+
+
+async def test_what_passes_while_it_catches_up_is_caught_up_with_too(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 24)
+        await at.add("* * * * *", misfire="all", catch_up_limit=5)
+        await down(at, 4 * 60 + 30)
+        await at.sleep(180)
+        assert in_order(runner) == [1, 2, 3, 4, 5, 6, 7]
+        assert runner.entries[-2:] == [("begins", 7, 420), ("ends", 7, 444)]
+
+
+async def test_one_that_waits_its_turn_is_not_looked_at_all_the_time(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 100)
+        prompt = await at.add("* * * * *", misfire="all")
+        await at.daemon.__aexit__()
+        await at.sleep(200)
+        read = 0
+        read_prompts = at.store.read_prompts
+
+        async def counted(ids: Any) -> Any:
+            nonlocal read
+            read += prompt in ids
+            return await read_prompts(ids)
+
+        at.store.read_prompts = counted  # type: ignore[method-assign]
+        at.daemon = await lab.daemon(at.store, runner, watch_period=0.25)
+        await at.sleep(60)
+        assert [entry[:2] for entry in runner.entries] == [("begins", 1)]
+        assert read <= 2 + 60 // 10
+        assert (await at.scheduler.get(prompt)).next_nominal == runner.midnight + 2 * MINUTE
+        at.store.read_prompts = read_prompts  # type: ignore[method-assign]
+
+
+async def test_one_that_waits_goes_on_when_the_fire_before_it_is_cancelled(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 1000)
+        prompt = await at.add("*/10 * * * *", misfire="all")
+        await down(at, 25 * 60)
+        first = await at.fire(prompt)
+        await at.scheduler.cancel_fire(first.id)
+        await at.sleep(1)
+        assert [entry[1] for entry in runner.entries] == [10, 20]
+
+
+async def test_one_that_waits_for_a_fire_of_a_dead_daemon_goes_on_after_it(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 5)
+        prompt = await at.add("*/10 * * * *", misfire="all", grace=86_400.0)
+        await at.daemon.__aexit__()
+        await at.sleep(601)
+        [item] = [claim_of(await at.scheduler.get(prompt), at.now, at.now)]
+        assert item is not None
+        assert await at.store.claim([item]) == ["claimed"]
+        await at.store.take(1, lease_ms=60_000, daemon="dead", serves=EVERYTHING, limits=Limits())
+        await at.sleep(610)
+        at.daemon = await lab.daemon(at.store, runner, watch_period=1.0)
+        await at.sleep(30)
+        assert runner.entries == []
+        await at.sleep(60)
+        assert in_order(runner) == [10, 20]
+
+
+async def test_with_several_daemons_it_is_still_one_at_a_time(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 20)
+        for number in range(3):
+            await at.add("*/10 * * * *", f"{number}", misfire="all")
+        await at.daemon.__aexit__()
+        await at.sleep(35 * 60)
+        clock = at.store.clock
+        stores = [await lab.store(clock) for _ in range(2)]  # type: ignore[arg-type]
+        for store in stores:
+            await lab.daemon(store, runner, watch_period=1.0)
+        await at.sleep(85)
+        for prompt in {fire.prompt_id for fire in runner.begun}:
+            fires = (await at.fires(prompt))[::-1]
+            assert [(fire.nominal - runner.midnight) // MINUTE for fire in fires] == [10, 20, 30]
+            assert [fire.status for fire in fires] == ["succeeded"] * 3
+            for before, after in itertools.pairwise(fires):
+                # Virtual time may pass before another daemon's message arrives: then it is looked at after a while.
+                assert 0 <= (after.started_at or 0) - (before.ended_at or 0) <= 11_000
+        assert len(runner.begun) == 9

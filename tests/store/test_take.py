@@ -15,6 +15,7 @@ from tests.store.steps import (
     claim_for,
     claimed,
     crash,
+    ending,
     manual_for,
     queued,
     read_fire,
@@ -22,6 +23,7 @@ from tests.store.steps import (
     retrying,
     running,
     saved,
+    settle,
     settled,
     take,
     taken,
@@ -235,17 +237,28 @@ async def test_a_fire_that_waited_beyond_its_deadline_is_missed(lab: Lab, late: 
         assert prompt[0].failures == 0
 
 
-@pytest.mark.parametrize("how", ["given back", "retried", "crashed"])
-async def test_a_fire_that_had_an_attempt_is_not_judged_again(lab: Lab, how: str) -> None:
+async def test_a_fire_that_was_given_back_before_it_began_is_judged_again(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        fire_id = await claimed_with_deadline(store, store.clock.now() + 10_000)
+        item = ending(store, await taken(store), "queued", reason="given_back")
+        assert await settle(store, [{**item, "started_at": ""}]) == ["settled"]
+        await store.clock.sleep(11)
+        assert (await take(store)).leases == []
+        assert (await read_fire(store, fire_id)).status == "missed"
+
+
+@pytest.mark.parametrize("how", ["stopped", "retried", "crashed"])
+async def test_a_fire_that_may_have_begun_is_not_judged_again(lab: Lab, how: str) -> None:
     async with lab:
         store = await lab.store()
         fire_id = await claimed_with_deadline(store, store.clock.now() + 10_000)
         lease = await taken(store)
-        if how == "given back":
-            await settled(store, lease, "queued")
+        if how == "stopped":
+            await settled(store, lease, "queued", reason="stopped")
         elif how == "retried":
             await settled(store, lease, "retrying", retry_at=store.clock.now() + 20_000)
         await store.clock.sleep(61)
-        if how != "given back":
+        if how != "stopped":
             await reap(store)
         assert (await taken(store)).fire.id == fire_id

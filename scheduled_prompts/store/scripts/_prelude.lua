@@ -334,6 +334,12 @@ end
 -- Too many failures in a row pause the prompt. Said here, for what ends a fire; what it does is said below.
 local give_up
 
+-- An occurrence waited for the end of a fire, to be caught up with: it is claimed now.
+local function announce_follower(id, platform)
+  local due = platform and redis.pcall('HGET', prompt_key(id), 'next_at')
+  if type(due) == 'string' and due ~= '' then announce('armed', {prompt = id, platform = platform, due = due}) end
+end
+
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
 -- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)
@@ -350,6 +356,7 @@ local function end_fire(fire, status, reason, ...)
   if (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
     harm_alone(give_up, id, redis.pcall('HINCRBY', prompt_key(id), 'failures', 1), fire)
   end
+  announce_follower(id, redis.call('HGET', fire_key(fire), 'followed_on'))
 end
 
 -- Old fires are deleted; the prompt keeps the latest nominal time of which that is so, for the account.

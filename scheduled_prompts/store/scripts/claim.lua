@@ -7,11 +7,11 @@
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), quiet_from (from
--- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what
--- remains to be skipped; '' for no change), max_fires (with that many the prompt is executed; '' for no limit), announce; manual ones
--- rerun_of ('' for none).
--- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'halted' (all is stopped) | 'broken: '
--- and what is wrong.
+-- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what remains to be skipped; ''
+-- for no change), max_fires (with that many the prompt is executed; '' for no limit), announce, in_turn (it may be one of
+-- those that are caught up with, one at a time); manual ones rerun_of ('' for none).
+-- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
+-- fire before it, which will announce it) | 'halted' (all is stopped) | 'broken: ' and what is wrong.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
@@ -87,6 +87,20 @@ local function move_on(item, stored)
   redis.call('HSET', prompt_key(item.id), unpack(moved))
 end
 
+-- Whether an occurrence is caught up with, and one before it has not ended: that one will announce it then. It is caught up
+-- with where it is late, or was due already when the one before was claimed. What is on time is `overlap`'s business.
+local function waits(item)
+  local is_late = tonumber(now) - tonumber(item.due) > 1000
+  for _, fire in ipairs(live_fires(item.id)) do
+    local stored = redis.pcall('HMGET', fire_key(fire), 'trigger', 'queued_at')
+    if stored[1] == 'schedule' and (is_late or (tonumber(stored[2] or '') or 0) >= tonumber(item.due)) then
+      redis.call('HSET', fire_key(fire), 'followed_on', item.platform)
+      return true
+    end
+  end
+  return false
+end
+
 local function claim(i, item)
   local stored = redis.call('HMGET', prompt_key(item.id), 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
@@ -97,6 +111,8 @@ local function claim(i, item)
     if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
   elseif (scheduled and not (unchanged and alive)) or stored[1] ~= item.version or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
+  elseif item.in_turn and waits(item) then
+    answers[i] = 'waits'
   else
     answers[i] = 'made'
     make_fire(item, stored[1])

@@ -67,15 +67,16 @@ end)
 local read = {
   'attempt',
   'started_at',
-  'deadline',
+  'deadline', 'reason',
   'failures', 'crashes', 'error',
   'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed',
 }
 
--- Late: a fire begins within the grace that it was claimed with. Who has had an attempt is not judged again.
+-- Late: a fire begins within the grace that it was claimed with. What may have begun is not judged again.
 local function judge_lateness(fire, stored)
-  local deadline = stored.attempt == '0' and tonumber(stored.deadline or '')
-  if not deadline or tonumber(now) <= deadline then return nil end
+  local deadline = tonumber(stored.deadline or '')
+  local has_not_begun = stored.attempt == '0' or stored.reason == 'given_back'
+  if not deadline or tonumber(now) <= deadline or not has_not_begun then return nil end
   end_fire(fire, 'missed', 'late')
   return true
 end
