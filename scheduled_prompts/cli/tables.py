@@ -104,11 +104,11 @@ def prompts_table(
     ]
     rows += [(record.id, _unreadable_cells(record)) for record in unreadable]
     rows.sort(key=lambda row: row[0][:10], reverse=True)  # an id begins with the time of its making
-    return _table(PROMPT_COLUMNS, [cells for _, cells in rows])
+    return table(PROMPT_COLUMNS, [cells for _, cells in rows])
 
 
 def history_table(fires: Sequence[Fire], timezone: str) -> str:
-    return _table(FIRE_COLUMNS, [_fire_cells(fire, timezone) for fire in fires])
+    return table(FIRE_COLUMNS, [_fire_cells(fire, timezone) for fire in fires])
 
 
 def status_text(status: str) -> Text:
@@ -198,7 +198,7 @@ def _said(fire: Fire) -> Text:
     return Text(words, style="red" if failed else "") if words else Text(UNKNOWN, style="dim")
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
+def table(columns: Sequence[Column], rows: Sequence[Cells]) -> str:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     titles: Cells = [tuple(Text(t, style="dim") for t in (c.above, c.below) if t is not None) for c in columns]
     if width is None or width >= ONE_LINE_FROM:

@@ -161,7 +161,7 @@ class Refused(NamedTuple):
 
 
 SpanKind = Literal[
-    "missed", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "retimed", "imported", "trimmed"
+    "created", "missed", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "retimed", "imported", "trimmed"
 ]
 
 
@@ -174,7 +174,7 @@ class Span(NamedTuple):
     and `unskip`: the occurrence `start` is not to fire, or is after all; `cancelled`: what was next, `start`, was not
     to come any more; `retimed`: the zone's rules changed, and `end` is next instead of `start`; `imported`: what was to
     come before `end` is told where it came from, or, from `start` on, passed meanwhile; `trimmed`: in place of the
-    oldest entries, that many, made from `since` until `at`.
+    oldest entries, that many, made from `since` until `at`. That a prompt was `created` is told by the prompt.
     """
 
     kind: SpanKind

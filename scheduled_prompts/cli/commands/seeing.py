@@ -62,6 +62,9 @@ def show(
 def history(
     ctx: typer.Context,
     prompt_id: PromptId,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What was done to it instead: when, by whom, from what to what.")
+    ] = False,
     limit: Limit = PAGE,
     cursor: Cursor = None,
     as_json: AsJson = False,
@@ -69,7 +72,10 @@ def history(
     config: ConfigFile = None,
 ) -> None:
     """List what became of a prompt's occurrences, latest first."""
-    from scheduled_prompts.cli.reading import history
+    if changes:
+        from scheduled_prompts.cli.changes import changes as history
+    else:
+        from scheduled_prompts.cli.reading import history
 
     carry_out(history(choices(ctx, as_json, store, config), prompt_id, limit=limit, cursor=cursor))
 
