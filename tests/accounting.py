@@ -10,7 +10,19 @@ import json
 from collections import defaultdict
 from typing import Any
 
-NAMED = {"meta", "quarantine", "platforms", "queues", "leases", "retries", "events", "daemons", "daemon_info", "halts"}
+NAMED = {
+    "meta",
+    "quarantine",
+    "platforms",
+    "queues",
+    "leases",
+    "retries",
+    "events",
+    "daemons",
+    "daemon_info",
+    "halts",
+    "parked",
+}
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
 PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "cancelled"}
 
@@ -142,12 +154,20 @@ def _fires(keys: dict[str, Any]) -> list[str]:
     for index in ("leases", "retries"):
         for fire in members(keys.get(index, [])):
             places[fire].append(index)
+    for limit, value in of_kind(keys, "parked").items():
+        for fire in members(value):
+            places[fire].append("parked:" + limit)
+        if limit not in keys.get("parked", ()):
+            problems.append(f"nobody looks at parked:{limit}")
+    problems += [f"nothing is parked at {limit}" for limit in keys.get("parked", ()) if f"parked:{limit}" not in keys]
+    problems += _slots(keys, fires)
     named = {"queued": ["ready"], "running": ["leases"], "retrying": ["retries"]}
     live = {fire: prompt for prompt, value in of_kind(keys, "live").items() for fire in value}
     history = {fire: prompt for prompt, value in of_kind(keys, "history").items() for fire in members(value)}
     for fire, stored in fires.items():
         status = stored["status"]
-        if places.pop(fire, []) != named.get(status, []):
+        place = ["parked:" + stored["parked"]] if stored.get("parked") else named.get(status, [])
+        if places.pop(fire, []) != place or (stored.get("parked") and status != "queued"):
             problems.append(f"fire {fire} is {status}, and is not in exactly the index that this names")
         if (fire in live) != (status not in ENDED):
             problems.append(f"fire {fire} is {status}, and `live` says otherwise")
@@ -163,12 +183,25 @@ def _fires(keys: dict[str, Any]) -> list[str]:
     return problems
 
 
+def _slots(keys: dict[str, Any], fires: dict[str, Any]) -> list[str]:
+    """A limit's slots are held by those that run under it, as each of them says."""
+    taken = {(limit, fire) for limit, value in of_kind(keys, "slots").items() for fire in value}
+    said = {(limit, fire) for fire, stored in fires.items() for limit in stored.get("slots", "").split()}
+    problems = [f"slots:{limit} lists {fire}, which does not say so" for limit, fire in taken - said]
+    problems += [f"fire {fire} says that it holds a slot of {limit}" for limit, fire in said - taken]
+    problems += [
+        f"fire {f} is {fires[f]['status']} and holds a slot" for _, f in said if fires[f]["status"] != "running"
+    ]
+    return problems
+
+
 def _leftovers(keys: dict[str, Any]) -> list[str]:
     prompts = of_kind(keys, "prompt")
     problems = []
     for name in keys:
         kind, _, rest = name.partition(":")
-        if name in NAMED or kind in ("op", "by", "active", "due", "ready", "prompt", "fire", "key", "ended"):
+        indexes = ("op", "by", "active", "due", "ready", "prompt", "fire", "key", "ended", "parked", "slots")
+        if name in NAMED or kind in indexes:
             continue
         if kind in ("history", "live", "spans", "version") and rest in prompts:
             continue

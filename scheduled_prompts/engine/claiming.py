@@ -21,6 +21,7 @@ log = structlog.get_logger()
 BATCH = 500
 BROKEN = "broken: "
 WAITS = "waits"
+EARLY = "early"
 PASS_OVER_MS = 10_000
 PASSED_OVER = 10_000
 
@@ -153,6 +154,8 @@ class Claimer:
             elif answer == WAITS:
                 self._in_turn[item["id"]] = int(item["due"])
                 self._pass_over(item["id"], now)
+            elif answer == EARLY:
+                self._timers.arm(item["id"], int(item["due"]), ahead=False)
             elif answer.startswith(BROKEN):
                 prompt = prompts[item["id"]]
                 assert isinstance(prompt, ScheduledPrompt)

@@ -26,6 +26,8 @@ class Timers:
         self._clock = clock
         self._ring = ring
         self._armed: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        self._not_ahead: set[str] = set()
+        """Of these: those that go off when they are due."""
         self._crowd: Counter[int] = Counter()
         """Prompts by the second they are due in, those that rang included while others of that second are armed: the
         lead of the last is that of the first."""
@@ -34,13 +36,15 @@ class Timers:
     def __len__(self) -> int:
         return len(self._armed)
 
-    def arm(self, prompt_id: str, due: int) -> None:
-        """Arm, or move what is armed."""
+    def arm(self, prompt_id: str, due: int, *, ahead: bool = True) -> None:
+        """Arm, or move what is armed. Not `ahead`: it goes off when it is due, not before."""
         armed = self._armed.get(prompt_id)
         if armed is not None:
             if armed[0] == due:
                 return
             self.disarm(prompt_id)
+        if not ahead:
+            self._not_ahead.add(prompt_id)
         self._crowd[due // 1000] += 1
         self._still_armed[due // 1000] += 1
         self._wait(prompt_id, due)
@@ -49,6 +53,7 @@ class Timers:
         armed = self._armed.pop(prompt_id, None)
         if armed is not None:
             armed[1].cancel()
+            self._not_ahead.discard(prompt_id)
             self._leave_crowd(armed[0])
 
     def look_again(self) -> None:
@@ -61,6 +66,7 @@ class Timers:
         for _, handle in self._armed.values():
             handle.cancel()
         self._armed.clear()
+        self._not_ahead.clear()
         self._crowd.clear()
         self._still_armed.clear()
 
@@ -71,17 +77,21 @@ class Timers:
     def _wait(self, prompt_id: str, due: int) -> None:
         now = self._clock.now()
         # The crowd may still grow, so the first look is at the longest lead.
-        wake = due - LONGEST_LEAD_MS if now < due - LONGEST_LEAD_MS else due - self.lead(due)
+        wake = due - LONGEST_LEAD_MS if now < due - LONGEST_LEAD_MS else due - self._lead_of(prompt_id, due)
         handle = self._clock.call_at(min(wake, now + TRUST_MS), lambda: self._wake(prompt_id, due))
         self._armed[prompt_id] = (due, handle)
 
     def _wake(self, prompt_id: str, due: int) -> None:
-        if self._clock.now() < due - self.lead(due):
+        if self._clock.now() < due - self._lead_of(prompt_id, due):
             self._wait(prompt_id, due)
             return
         del self._armed[prompt_id]
+        self._not_ahead.discard(prompt_id)
         self._leave_crowd(due)
         self._ring(prompt_id, due)
+
+    def _lead_of(self, prompt_id: str, due: int) -> int:
+        return 0 if prompt_id in self._not_ahead else self.lead(due)
 
     def _leave_crowd(self, due: int) -> None:
         second = due // 1000

@@ -51,6 +51,11 @@ class Keys:
         return self.prefix + "quarantine"
 
     @property
+    def parked_limits(self) -> str:
+        """The limits that fires are parked at."""
+        return self.prefix + "parked"
+
+    @property
     def changes(self) -> str:
         """A channel, not a key."""
         return self.prefix + "changes"
@@ -93,6 +98,13 @@ class Keys:
     def spend(self, scope: str) -> str:
         """`scope` is `all`, `owner:<owner>` or `prompt:<id>`."""
         return f"{self.prefix}spend:{scope}"
+
+    def parked(self, limit: str) -> str:
+        """`limit` is `<kind>:<value>`, such as `owner:ann`."""
+        return f"{self.prefix}parked:{limit}"
+
+    def slots(self, limit: str) -> str:
+        return f"{self.prefix}slots:{limit}"
 
     def ended(self, window: int) -> str:
         return f"{self.prefix}ended:{window}"

@@ -110,7 +110,8 @@ class Transitions:
         return bool(answer[0] == "retimed")
 
     async def claim(self, items: Sequence[ClaimItem], *, op: str | None = None) -> list[str]:
-        """For each item `claimed`, `waits`, `lost`, `gone` or `halted`. At most 500 items."""
+        """For each item `claimed`, `waits`, `early` (claim it when it is due), `lost`, `gone` or `halted`. At most 500
+        items."""
         return list(await self.transport.run(script.CLAIM, op=op or self.new_op(), items=to_json(items)))
 
     async def take(

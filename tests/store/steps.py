@@ -23,7 +23,8 @@ MAX_CRASHES = 3
 
 
 def new_prompt(store: Store, *, once: bool = False, next_at: int | None = None, **fields: Any) -> ScheduledPrompt:
-    """A prompt that is due now, unless `next_at` (ms UTC) says otherwise; recurring, unless `once`."""
+    """A prompt that is due now, unless `next_at` (ms UTC) says otherwise; recurring, unless `once`. Its fires may run
+    side by side."""
     now = store.clock.now()
     due = now if next_at is None else next_at
     return ScheduledPrompt.model_validate(
@@ -36,6 +37,7 @@ def new_prompt(store: Store, *, once: bool = False, next_at: int | None = None, 
             "next_at": due,
             "created_at": now,
             "updated_at": now,
+            "overlap": "allow",
             **fields,
         }
     )

@@ -83,7 +83,7 @@ async def test_each_fire_runs_its_own_of_several_edits_with_pauses_and_skips_bet
         found = [lease.fire for lease in (await take(store)).leases]
         found.sort(key=lambda fire: fire.due)
         assert [fire.text for fire in found] == ["0", "1", "2", "3", "3", "4", "5"]
-        assert [fire.prompt.priority for fire in found if fire.prompt] == [50, 50, 50, 50, 51, 51, 51]
+        assert [fire.prompt.priority for fire in found if fire.prompt] == [None, None, None, None, 51, 51, 51]
 
 
 async def test_a_transition_without_an_edit_keeps_no_second_copy(lab: Lab) -> None:

@@ -20,13 +20,15 @@ local function history_key(id) return P .. 'history:' .. id end
 local function spans_key(id) return P .. 'spans:' .. id end
 local function version_key(id) return P .. 'version:' .. id end
 local function spend_key(scope) return P .. 'spend:' .. scope end
+local function parked_key(limit) return P .. 'parked:' .. limit end
+local function slots_key(limit) return P .. 'slots:' .. limit end
 local function ended_key(window) return P .. 'ended:' .. window end
 -- `cap` is `owner:<owner>` or `conversation:<conversation>`.
 local function active_key(cap) return P .. 'active:' .. cap end
 local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
-local halts_key = P .. 'halts'
+local halts_key, parked_limits_key = P .. 'halts', P .. 'parked'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
 
@@ -78,6 +80,63 @@ end
 
 -- The halt that holds, as JSON; false where all goes its way. Asked first of all by what would make something run.
 local function halted() return redis.call('HGET', KEYS[1], 'halted') end
+
+-- One that waited before: where it stood.
+local function put_back_in_ready(fire)
+  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'priority', 'due')
+  put_in_ready(fire, stored[1], stored[2], stored[3], stored[4])
+end
+
+-- What waits for a limit is parked beside `ready`, so that it blocks nobody, and is not looked at again and again. Limits are
+-- named `<kind>:<value>`: `owner:ann`; `prompt:<id>` is that of a prompt whose fires run one after the other.
+-- `slots:<limit>` is the set of the fires that run under it; of a prompt, `live` tells.
+local function park(fire, limit, score)
+  redis.call('ZADD', parked_key(limit), score, fire)
+  redis.call('SADD', parked_limits_key, limit)
+  redis.call('HDEL', fire_key(fire), 'woken')
+  redis.call('HSET', fire_key(fire), 'parked', limit)
+end
+
+local function unpark(fire, limit)
+  redis.pcall('ZREM', parked_key(limit), fire)
+  redis.call('HDEL', fire_key(fire), 'parked')
+  if redis.call('EXISTS', parked_key(limit)) == 0 then redis.call('SREM', parked_limits_key, limit) end
+end
+
+-- A key of the wrong type limits nothing.
+local function slots_taken(limit)
+  local taken = redis.pcall('SCARD', slots_key(limit))
+  return type(taken) == 'number' and taken or 0
+end
+
+-- The best of those that are parked at a limit tries again. Whoever takes it finds out whether there is room, and wakes
+-- the next where there is. Fires with one `concurrency_key` may differ in how many they let run: the first that could.
+local somebody_woke = false
+
+local function wake(limit)
+  local is_key = string.sub(limit, 1, 4) == 'key:'
+  for _, fire in ipairs(redis.pcall('ZRANGE', parked_key(limit), 0, is_key and 19 or 0)) do
+    local most = is_key and tonumber(redis.call('HGET', fire_key(fire), 'concurrency') or '')
+    if not most or slots_taken(limit) < most then
+      unpark(fire, limit)
+      redis.call('HSET', fire_key(fire), 'woken', limit)
+      put_back_in_ready(fire)
+      somebody_woke = true
+      return
+    end
+  end
+end
+
+-- A queued fire leaves the index that it waits in, not to run. It was woken for a slot, which is somebody else's then.
+local function leave_queue(fire)
+  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'parked', 'woken')
+  if stored[3] then return unpark(fire, stored[3]) end
+  redis.call('ZREM', ready_key(queue_name(stored[1], stored[2])), fire)
+  if stored[4] then
+    redis.call('HDEL', fire_key(fire), 'woken')
+    wake(stored[4])
+  end
+end
 
 local function as_set(names)
   local set = {}
@@ -329,6 +388,15 @@ end
 -- with (see settle); nil where it was reaped. The caller writes its new status.
 local function release(fire, item)
   harm_alone(reconcile, fire, item)
+  local held = redis.call('HGET', fire_key(fire), 'slots')
+  if held then
+    redis.call('HDEL', fire_key(fire), 'slots')
+    for limit in string.gmatch(held, '%S+') do
+      redis.pcall('SREM', slots_key(limit), fire)
+      wake(limit)
+    end
+  end
+  wake('prompt:' .. prompt_of(fire))
 end
 
 -- Too many failures in a row pause the prompt. Said here, for what ends a fire; what it does is said below.
@@ -385,19 +453,24 @@ end
 -- no fire at all. What is to be cancelled already is not merely taken back.
 local function stop_fire(fire, why)
   local hash = fire_key(fire)
-  local stored = redis.pcall('HMGET', hash, 'status', 'platform', 'runner', 'cancel')
+  local stored = redis.pcall('HMGET', hash, 'status', 'cancel')
   if stored[1] == 'running' then
-    if not (stored[4] and taken_back[why]) then redis.call('HSET', hash, 'cancel', why) end
+    local asked_already = stored[2] and (taken_back[why] or (why == 'replaced' and not taken_back[stored[2]]))
+    if not asked_already then redis.call('HSET', hash, 'cancel', why) end
     return 'asked'
   elseif stored[1] == 'queued' then
-    redis.call('ZREM', ready_key(queue_name(stored[2], stored[3])), fire)
+    leave_queue(fire)
   elseif stored[1] == 'retrying' then
     redis.call('ZREM', retries_key, fire)
   else
     if not stored[1] then redis.pcall('SREM', live_key(prompt_of(fire)), fire) end
     return nil
   end
-  end_flagged(fire, why)
+  if why == 'replaced' then
+    end_fire(fire, 'skipped', why)
+  else
+    end_flagged(fire, why)
+  end
   return 'ended'
 end
 

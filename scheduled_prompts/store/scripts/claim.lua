@@ -4,14 +4,18 @@
 -- Manual: the prompt has the version that was read, and is not cancelled.
 -- KEYS: meta
 -- ARGV: op now items
--- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money;
+-- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money,
+-- owner, agent, conversation, concurrency_key ('' for none), concurrency, overlap, queue_limit;
 -- scheduled ones also deadline (after which it may not begin; '' for none), skip (why it is not to run, or ''; `late` was
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), quiet_from (from
 -- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what remains to be skipped; ''
 -- for no change), max_fires (with that many the prompt is executed; '' for no limit), announce, in_turn (it may be one of
 -- those that are caught up with, one at a time); manual ones rerun_of ('' for none).
+-- Where others of the prompt's fires have not ended, `overlap` decides: it is skipped (`busy`), waits, or replaces them (those that
+-- wait end skipped, those that run are asked to stop); one that waits for its next attempt ends (retrying -> failed: superseded).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
--- fire before it, which will announce it) | 'halted' (all is stopped) | 'broken: ' and what is wrong.
+-- fire before it, which will announce it) | 'early' (claim it when it is due) | 'halted' (all is stopped) | 'broken: ' and
+-- what is wrong.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
@@ -35,6 +39,22 @@ local function make_fire(item, version)
     'nominal', item.nominal, 'due', item.due, 'platform', item.platform, 'runner', item.runner,
     'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0,
     'deadline', item.deadline)
+  local known = {}
+  for _, name in ipairs({'owner', 'agent', 'conversation', 'concurrency_key'}) do
+    if item[name] ~= '' then
+      known[#known + 1] = name
+      known[#known + 1] = item[name]
+    end
+  end
+  if item.concurrency_key ~= '' then
+    known[#known + 1] = 'concurrency'
+    known[#known + 1] = item.concurrency
+  end
+  if item.overlap == 'queue' or item.overlap == 'replace' then
+    known[#known + 1] = 'overlap'
+    known[#known + 1] = item.overlap
+  end
+  if #known > 0 then redis.call('HSET', hash, unpack(known)) end
   if item.trigger == 'schedule' then redis.call('HINCRBY', prompt_key(item.id), 'fired', 1) end
   for name, value in pairs(item.money) do redis.call('HSET', hash, name, value) end
   redis.call('ZADD', history_key(item.id), item.nominal, item.fire)
@@ -101,6 +121,40 @@ local function waits(item)
   return false
 end
 
+-- What of a prompt has not ended, by status.
+local function standing(id)
+  local found = {running = {}, queued = {}, retrying = {}}
+  for _, fire in ipairs(live_fires(id)) do
+    local status = redis.pcall('HGET', fire_key(fire), 'status')
+    if type(status) == 'string' and found[status] then table.insert(found[status], fire) end
+  end
+  return found
+end
+
+local replaced = {}
+
+-- May it run beside what has not ended? Returns why it is not to run, '' where it is; or 'early': what is claimed ahead of its time
+-- is judged when it is due, for the one before may have ended by then. One that merely waits for its next attempt gives way.
+local function judge_overlap(item)
+  if item.skip ~= '' or item.overlap == 'allow' then return item.skip end
+  local fires = standing(item.id)
+  local busy = #fires.running + #fires.queued
+  if busy > (item.overlap == 'queue' and item.queue_limit or 0) then
+    if tonumber(item.due) > tonumber(now) then return 'early' end
+    if item.overlap ~= 'replace' then return 'busy' end
+  end
+  for _, fire in ipairs(fires.retrying) do
+    redis.call('ZREM', retries_key, fire)
+    end_fire(fire, 'failed', 'superseded')
+  end
+  if item.overlap == 'replace' then
+    stop_fires(fires.queued, 'replaced')
+    local _, asked = stop_fires(fires.running, 'replaced')
+    for _, fire in ipairs(asked) do replaced[#replaced + 1] = fire end
+  end
+  return ''
+end
+
 local function claim(i, item)
   local stored = redis.call('HMGET', prompt_key(item.id), 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
@@ -114,6 +168,11 @@ local function claim(i, item)
   elseif item.in_turn and waits(item) then
     answers[i] = 'waits'
   else
+    item.skip = judge_overlap(item)
+    if item.skip == 'early' then
+      answers[i] = item.skip
+      return
+    end
     answers[i] = 'made'
     make_fire(item, stored[1])
     if scheduled then
@@ -141,5 +200,6 @@ for i, item in ipairs(items) do
     announce('armed', {prompt = item.id, platform = item.platform, due = item.next_at})
   end
 end
-if manual then announce('ready', {}) end
+if manual or somebody_woke then announce('ready', {}) end
+announce_stops(replaced, 'replaced')
 return answers

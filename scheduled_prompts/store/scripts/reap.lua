@@ -30,7 +30,7 @@ local function reap(fire)
     end_fire(fire, outcome, 'paused', 'error', 'the daemon that ran it was lost')
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', 'crashed')
-    put_in_ready(fire, stored[5], stored[6], stored[7], stored[8])
+    put_back_in_ready(fire)
     event('reaped', prompt_of(fire), 'fire', fire)
   end
   answer[#answer + 1] = {fire, outcome}
@@ -38,10 +38,9 @@ end
 
 local function make_ready(fire)
   local hash = fire_key(fire)
-  local stored = redis.call('HMGET', hash, 'status', 'platform', 'runner', 'priority', 'due')
-  if stored[1] ~= 'retrying' then return end
+  if redis.call('HGET', hash, 'status') ~= 'retrying' then return end
   redis.call('HSET', hash, 'status', 'queued')
-  put_in_ready(fire, stored[2], stored[3], stored[4], stored[5])
+  put_back_in_ready(fire)
   answer[#answer + 1] = {fire, 'retried'}
 end
 

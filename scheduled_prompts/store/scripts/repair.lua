@@ -16,11 +16,11 @@ local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
 local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
 local kinds_of_keys = {by = 'zset', active = 'set', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
-  version = 'hash', key = 'string', ended = 'hash', op = 'string', spend = 'hash'}
+  version = 'hash', key = 'string', ended = 'hash', op = 'string', parked = 'zset', slots = 'set', spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
-  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list'}
+  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
-local walked = as_set({'by', 'active', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries'})
+local walked = as_set({'by', 'active', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked', 'slots'})
 
 local items, mending = cjson.decode(ARGV[5]), ARGV[3] == 'mend'
 local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
@@ -174,13 +174,16 @@ end
 
 -- A fire as far as its indexes follow from it; nil where there is none. `index` is the key that its status names.
 local function fire_at(id)
-  local stored = redis.pcall('HMGET', fire_key(id), 'status', 'platform', 'runner', 'priority', 'due', 'retry_at', 'nominal')
+  local stored = redis.pcall('HMGET', fire_key(id), 'status', 'platform', 'runner', 'priority', 'due', 'retry_at', 'nominal',
+    'parked', 'slots')
   if stored.err then return {is_no_hash = true} end
   if not stored[1] and redis.call('EXISTS', fire_key(id)) == 0 then return nil end
   local fire = {status = stored[1], platform = stored[2], runner = stored[3], priority = stored[4] or '50', due = stored[5],
-    retry_at = stored[6], nominal = stored[7], ended = ends[stored[1]]}
+    retry_at = stored[6], nominal = stored[7], ended = ends[stored[1]], parked = stored[8], slots = stored[9] or ''}
   fire.index = indexes_of_fires[fire.status]
-  if fire.status == 'queued' and fire.platform and fire.runner then
+  if fire.status == 'queued' and fire.parked then
+    fire.index = parked_key(fire.parked)
+  elseif fire.status == 'queued' and fire.platform and fire.runner then
     fire.index = ready_key(queue_name(fire.platform, fire.runner))
   end
   fire.readable = tonumber(fire.nominal or '') and (fire.ended or (fire.index and tonumber(fire.due or '') and tonumber(fire.priority)))
@@ -189,6 +192,7 @@ end
 
 local function put_back(id, fire)
   if fire.status == 'queued' then
+    redis.call('HDEL', fire_key(id), 'parked')  -- whoever takes it parks it again, where there is no room
     put_in_ready(id, fire.platform, fire.runner, fire.priority, fire.due)
   elseif fire.status == 'retrying' then
     redis.call('ZADD', retries_key, tonumber(fire.retry_at or '') and fire.retry_at or now, id)
@@ -199,6 +203,7 @@ local function put_back(id, fire)
 end
 
 local function delete_fire(id, fire)
+  for limit in string.gmatch(fire.slots or '', '%S+') do redis.pcall('SREM', slots_key(limit), id) end
   if fire.index then redis.pcall('ZREM', fire.index, id) end
   redis.pcall('SREM', live_key(prompt_of(id)), id)
   redis.pcall('ZREM', history_key(prompt_of(id)), id)
@@ -228,6 +233,11 @@ local function judge_fire(id)
   if fire.ended then return end
   if not score_in(fire.index, id) then
     damage('fire_in_no_index', name_of(fire.index), function() put_back(id, fire) end, fire.status)
+  end
+  for limit in string.gmatch(fire.slots, '%S+') do
+    if redis.pcall('SISMEMBER', slots_key(limit), id) ~= 1 then
+      damage('slot_not_held', name_of(slots_key(limit)), function() redis.call('SADD', slots_key(limit), id) end)
+    end
   end
   if redis.pcall('SISMEMBER', live_key(prompt), id) ~= 1 then
     damage('fire_not_live', name_of(live_key(prompt)), function() redis.call('SADD', live_key(prompt), id) end)
@@ -277,6 +287,10 @@ local function judge_entry_of_fire(name, kind, rest, id, remove)
     damage(gone[kind] or 'index_without_fire', name, remove)
   elseif fire.is_no_hash or kind == 'history' or not (fire.ended or fire.index) then
     return
+  elseif kind == 'slots' then
+    if not string.find(' ' .. fire.slots .. ' ', ' ' .. rest .. ' ', 1, true) then
+      damage('slot_of_nobody', name, remove, fire.status)
+    end
   elseif kind == 'live' then
     if fire.ended then damage('ended_fire_live', name, remove, fire.status) end
   elseif fire.index ~= scanned_key(name) then
@@ -332,6 +346,10 @@ local function judge_key(name)
     damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, rest) end)
   elseif kind == 'ready' and redis.pcall('SISMEMBER', queues_key, rest) ~= 1 then
     damage('queue_unseen', name_of(queues_key), function() redis.call('SADD', queues_key, rest) end)
+  elseif kind == 'parked' and rest and redis.pcall('SISMEMBER', parked_limits_key, rest) ~= 1 then
+    damage('parking_unseen', name_of(parked_limits_key), function() redis.call('SADD', parked_limits_key, rest) end)
+  elseif name == 'parked' then
+    return false  -- a name too many does no harm, and goes with the next sweep
   end
   return walked[kind] or false
 end

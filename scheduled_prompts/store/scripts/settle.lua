@@ -32,7 +32,7 @@ local function put_aside(item, hash, stored)
     event('retrying', prompt_of(item.fire), 'fire', item.fire, 'retry_at', item.retry_at)
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', item.reason)
-    put_in_ready(item.fire, stored[4], stored[5], stored[6], stored[7])
+    put_back_in_ready(item.fire)
     ready = true
   end
 end
@@ -90,5 +90,5 @@ for i, item in ipairs(cjson.decode(ARGV[4])) do
 end
 for_each_chunk(released, 'ZREM', leases_key)
 for id in pairs(prompts) do harm_alone(forget_oldest, id, just_ended) end
-if ready then announce('ready', {}) end
+if ready or somebody_woke then announce('ready', {}) end
 return answers

@@ -1,4 +1,5 @@
--- take: ready fires are leased to a daemon (queued -> running | missed), best first across the queues it serves.
+-- take: ready fires are leased to a daemon (queued -> running | missed), best first across the queues it serves; those
+-- for which a limit leaves no room are parked at it (queued, in another index).
 -- Guard: the fire is in `ready`, which only queued fires are; nothing is taken while all is stopped.
 -- KEYS: meta
 -- ARGV: op now limit lease daemon serves limits budgets
@@ -46,28 +47,45 @@ if prior then
 end
 if halted() then return {'0'} end
 
-local limit, waiting, heads = tonumber(ARGV[3]), 0, {}
-for _, queue in ipairs(served_queues(cjson.decode(ARGV[6]))) do
-  local ready = ready_key(queue)
-  local size = redis.call('ZCARD', ready)
-  if size > 0 then
-    waiting = waiting + size
-    if limit > 0 then
-      local page = redis.call('ZRANGE', ready, 0, limit - 1, 'WITHSCORES')
-      for i = 1, #page, 2 do heads[#heads + 1] = {page[i], tonumber(page[i + 1]), ready} end
-    end
+local limit, queues = tonumber(ARGV[3]), served_queues(cjson.decode(ARGV[6]))
+
+-- The best `count` of all that is ready, across the queues; they are in `ready` no longer.
+local function pop(count)
+  local heads, gone = {}, {}
+  for _, queue in ipairs(queues) do
+    local page = redis.call('ZRANGE', ready_key(queue), 0, count - 1, 'WITHSCORES')
+    for i = 1, #page, 2 do heads[#heads + 1] = {page[i], tonumber(page[i + 1]), queue} end
   end
+  table.sort(heads, function(a, b)
+    if a[2] ~= b[2] then return a[2] < b[2] end
+    return a[1] < b[1]
+  end)
+  for i = count + 1, #heads do heads[i] = nil end
+  for _, head in ipairs(heads) do
+    gone[head[3]] = gone[head[3]] or {}
+    table.insert(gone[head[3]], head[1])
+  end
+  for queue, fires in pairs(gone) do
+    redis.call('SADD', queues_key, queue)  -- it is there: a server that takes no more says so before anything is changed
+    for_each_chunk(fires, 'ZREM', ready_key(queue))
+  end
+  return heads
 end
-table.sort(heads, function(a, b)
-  if a[2] ~= b[2] then return a[2] < b[2] end
-  return a[1] < b[1]
-end)
 
 -- What the judges and the lease read of a fire, by name: `stored.attempt`; false where it has none.
 local read = {
   'attempt',
   'started_at',
   'deadline', 'reason',
+  'trigger',
+  'platform',
+  'runner',
+  'agent',
+  'conversation',
+  'overlap',
+  'concurrency_key',
+  'concurrency',
+  'woken',
   'failures', 'crashes', 'error',
   'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed',
 }
@@ -78,6 +96,44 @@ local function judge_lateness(fire, stored)
   local has_not_begun = stored.attempt == '0' or stored.reason == 'given_back'
   if not deadline or tonumber(now) <= deadline or not has_not_begun then return nil end
   end_fire(fire, 'missed', 'late')
+  return true
+end
+
+-- How many may run at once, over all daemons: of any one owner, …, and of those that are named.
+local at_once, limited = cjson.decode(ARGV[7]).concurrency or {}, {}
+for _, kind in ipairs({'owner', 'agent', 'conversation', 'platform', 'runner'}) do
+  if at_once[kind] or at_once[kind .. 's'] then limited[#limited + 1] = kind end
+end
+
+local function limits_of(stored)
+  local found = {}
+  for _, kind in ipairs(limited) do
+    local value, named = stored[kind], at_once[kind .. 's']
+    local most = value and (named and named[value] or at_once[kind])
+    if most then found[#found + 1] = {kind .. ':' .. value, most} end
+  end
+  if stored.concurrency_key then found[#found + 1] = {'key:' .. stored.concurrency_key, tonumber(stored.concurrency)} end
+  return found
+end
+
+-- Of a prompt whose fires run one after the other.
+local function another_runs(fire)
+  for _, other in ipairs(live_fires(prompt_of(fire))) do
+    if redis.pcall('HGET', fire_key(other), 'status') == 'running' then return true end
+  end
+  return false
+end
+
+-- It waits beside `ready` for one that runs to end: of its prompt, or of those that share a limit with it.
+local function waits_for_a_slot(fire, stored)
+  stored.limits = limits_of(stored)
+  local full = stored.overlap and another_runs(fire) and 'prompt:' .. prompt_of(fire)
+  for _, limit in ipairs(stored.limits) do
+    full = full or slots_taken(limit[1]) >= limit[2] and limit[1]
+  end
+  if not full then return nil end
+  park(fire, full, string.format('%.0f', stored.score))
+  stored.parked = full
   return true
 end
 
@@ -129,41 +185,65 @@ end
 -- run; else it has put the fire where it belongs (ended, or into another index).
 local judges = {
   judge_lateness,
+  waits_for_a_slot,
   judge_budget,
 }
 
+-- Its slots are the fire's until it leaves `running` (`release`). Where there is room for more, the next that waits is woken:
+-- the limit may have been raised.
+local function hold_slots(fire, stored)
+  if not stored.limits or #stored.limits == 0 then return end
+  local held = {}
+  for _, limit in ipairs(stored.limits) do
+    held[#held + 1] = limit[1]
+    redis.pcall('SADD', slots_key(limit[1]), fire)
+    if slots_taken(limit[1]) < limit[2] then wake(limit[1]) end
+  end
+  redis.call('HSET', fire_key(fire), 'slots', table.concat(held, ' '))
+end
+
 local function may_run(fire, stored)
   for _, judge in ipairs(judges) do
-    if judge(fire, stored) then return false end
+    local elsewhere
+    harm_alone(function() elsewhere = judge(fire, stored) end)  -- what it cannot read is no limit
+    if elsewhere then return false end
   end
   return true
 end
 
-local taken, gone, leased = {}, {}, {}
+local taken, leased = {}, {}
 local expiry = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
 
-local function lease(fire)
+local function lease(fire, score)
   local hash = fire_key(fire)
-  local values, stored = redis.pcall('HMGET', hash, unpack(read)), {}
+  local values, stored = redis.pcall('HMGET', hash, unpack(read)), {score = score}
   for i, name in ipairs(read) do stored[name] = values[i] end
-  if not stored.attempt or not may_run(fire, stored) then return end  -- a record that is none harms itself alone
+  if not stored.attempt then return end  -- a record that is none harms itself alone
+  local may = may_run(fire, stored)
+  if stored.woken and stored.parked ~= stored.woken then
+    redis.call('HDEL', hash, 'woken')
+    if not may then wake(stored.woken) end
+  end
+  if not may then return end
   if stored.started_at then redis.call('HDEL', hash, 'started_at', 'retry_at') end
   redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored.attempt) or 0) + 1, 'token', op, 'daemon', ARGV[5])
+  hold_slots(fire, stored)
   leased[#leased + 1] = expiry
   leased[#leased + 1] = fire
   taken[#taken + 1] = fire
 end
 
-for i = 1, math.min(limit, #heads) do
-  local fire, ready = heads[i][1], heads[i][3]
-  gone[ready] = gone[ready] or {}
-  table.insert(gone[ready], fire)
-  waiting = waiting - 1
-  lease(fire)
+-- Those that are to wait elsewhere take nobody's place: who stands behind them is looked at, too, up to so many.
+local looked = 0
+while #taken < limit and looked < 1000 do
+  local heads = pop(limit - #taken)
+  if #heads == 0 then break end
+  for _, head in ipairs(heads) do lease(head[1], head[2]) end
+  looked = looked + #heads
 end
-for ready, fires in pairs(gone) do for_each_chunk(fires, 'ZREM', ready) end
 for_each_chunk(leased, 'ZADD', leases_key)
 if #taken > 0 then remember(taken) end
-local answer = describe(taken)
+local answer, waiting = describe(taken), 0
+for _, queue in ipairs(queues) do waiting = waiting + redis.call('ZCARD', ready_key(queue)) end
 answer[1] = tostring(waiting)
 return answer
