@@ -161,7 +161,9 @@ def eras_of(
             former = _former(span)
             stretches = [*_window(former), *mine, *_at_last(prompt)]
             eras.append(Era(former, first, max(first, end), stretches, span.at, span))
-            first, mine = span.end, []
+            first = min(span.end, span.at + 1)
+            # Before what it begins with, something was in hand that the former schedule named.
+            mine = [Stretch(first, span.end, Cause("edited", since=span.at, actor=span.by))]
         else:
             mine += _stretches_of(span, halts, pausers)
     mine += _present(prompt, spans, now, overdue, pausers)
