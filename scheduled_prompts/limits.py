@@ -7,14 +7,19 @@ judged, inside the scripts. All in one namespace should have the same.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduled_prompts.errors import LimitReached
 from scheduled_prompts.names import Name
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+PROFILES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "agents": {"fires_per_owner": 100, "fires_per_conversation": 24, "min_interval": 60.0},
+}
+"""What is limited where nothing else is said."""
 AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -41,10 +46,29 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    profile: Literal["none", "agents"] = "none"
+    """What holds where the others are not said; `agents` is for a house in which agents make prompts by themselves."""
     active_per_owner: Count = 10
     """How many prompts made by agents (those with an `agent`) may be scheduled or active at once; 0: any number."""
     active_per_conversation: Count = 10
+    fires_per_owner: Count = 0
+    """How many attempts may begin in any 24 h, whatever became of them; 0: any number."""
+    fires_per_conversation: Count = 0
+    min_interval: Annotated[float, Field(ge=0, le=366 * 86_400)] = 0.0
+    """How near the occurrences of a prompt made by an agent may follow each other (seconds)."""
     concurrency: Concurrency = Concurrency()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_the_profile(cls, said: Any) -> Any:
+        profile = said.get("profile") if isinstance(said, dict) else None
+        return PROFILES.get(profile, {}) | said if isinstance(profile, str) else said
+
+    @property
+    def rates(self) -> dict[str, int]:
+        """How many attempts may begin in 24 h, by what they are counted for."""
+        found = {"owner": self.fires_per_owner, "conversation": self.fires_per_conversation}
+        return {kind: limit for kind, limit in found.items() if limit}
 
     @property
     def caps(self) -> dict[str, int]:
@@ -54,7 +78,8 @@ class Limits(BaseModel):
 
     def document(self) -> str:
         """What the scripts read: JSON, without what is not limited."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"))
+        fields = {"concurrency": self.concurrency.model_dump(mode="json", exclude_defaults=True), "rates": self.rates}
+        return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
 
 
 def cap_reached(cap: str, limit: int) -> LimitReached:

@@ -24,6 +24,8 @@ NAMED = {
     "parked",
 }
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
+ALONE = {"op", "by", "active", "rate", "turns", "due", "ready", "prompt", "fire", "key", "ended", "parked", "slots"}
+"""Kinds of keys that belong to no one prompt."""
 PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "cancelled"}
 
 
@@ -177,6 +179,9 @@ def _fires(keys: dict[str, Any]) -> list[str]:
             problems.append(f"fire {fire} is {status} and has no ended_at")
         if status == "skipped" and not stored.get("reason"):
             problems.append(f"fire {fire} was skipped and does not say why")
+    for cap, value in of_kind(keys, "turns").items():
+        waiting = {fire for fire, stored in fires.items() if cap in stored.get("turns", "").split()}
+        problems += [f"turns:{cap} lists fire {fire}, which does not wait" for fire in {*members(value)} - waiting]
     problems += [f"{where} lists fire {fire}, which is gone" for fire, where in places.items()]
     problems += [f"`live` lists fire {fire}, which is gone" for fire in live if fire not in fires]
     problems += [f"a history lists fire {fire}, which is gone" for fire in history if fire not in fires]
@@ -200,8 +205,7 @@ def _leftovers(keys: dict[str, Any]) -> list[str]:
     problems = []
     for name in keys:
         kind, _, rest = name.partition(":")
-        indexes = ("op", "by", "active", "due", "ready", "prompt", "fire", "key", "ended", "parked", "slots")
-        if name in NAMED or kind in indexes:
+        if name in NAMED or kind in ALONE:
             continue
         if kind in ("history", "live", "spans", "version") and rest in prompts:
             continue

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, LimitReached, NotFound, UnknownTimezone
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
@@ -22,6 +23,7 @@ from scheduled_prompts.schedule.kinds import FIRST_INSTANT
 from scheduled_prompts.scheduler.changing import RESCHEDULING, first_of
 from scheduled_prompts.scheduler.defining import (
     changed_fields,
+    check_interval,
     kept_where_same,
     nothing_to_come,
     problem_text,
@@ -87,7 +89,7 @@ async def apply(
     )
     if problems:
         raise Refusals(problems)
-    plan = await _plan(scheduler.store, definitions, owner)
+    plan = await _plan(scheduler.store, definitions, owner, scheduler.limits)
     if plan.conflicts:
         raise Refusals(plan.conflicts)
     if prune:
@@ -205,7 +207,7 @@ def _placed(problem: Any, place: str) -> Problem:
     return Problem(".".join([place, *where]), message)
 
 
-async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | None) -> Applied:
+async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | None, limits: Limits) -> Applied:
     """What is to be done. What stands in the way of it is in `conflicts`."""
     plan = Applied([], [], [], [], [], dry_run=True)
     now = store.clock.now()
@@ -234,6 +236,12 @@ async def _plan(store: Store, wanted: Mapping[str, Definition], owner: str | Non
             plan.created.append(Created(definition, None))
         else:
             plan.conflicts.append(_has_passed(place, definition, now))
+    to_judge: list[tuple[Definition, ScheduledPrompt | None]] = [(made.definition, None) for made in plan.created]
+    for definition, before in to_judge + [(change.after, change.before) for change in plan.changed]:
+        try:
+            check_interval(limits, definition, before)
+        except LimitReached as error:
+            plan.conflicts.append(Problem(f"prompts.{definition.key}.when", error.message, error.hint))
     return plan
 
 

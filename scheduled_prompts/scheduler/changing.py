@@ -17,6 +17,7 @@ from scheduled_prompts.scheduler.auditing import values_changed
 from scheduled_prompts.scheduler.defining import (
     When,
     changed_fields,
+    check_interval,
     kept_where_same,
     nothing_to_come,
     to_schedule,
@@ -71,6 +72,7 @@ async def edit(
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
         wanted = _edited(store, defaults_of, before, whole, when, changes)
+        check_interval(limits, wanted, whole)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:

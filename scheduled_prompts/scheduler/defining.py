@@ -9,10 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scheduled_prompts.errors import InvalidInput, InvalidSchedule
+from scheduled_prompts.errors import InvalidInput, InvalidSchedule, LimitReached
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
+from scheduled_prompts.schedule.spacing import closer_than
 from scheduled_prompts.scheduler.moments import instant_from
 from scheduled_prompts.upcoming import next_named
 
@@ -108,3 +110,19 @@ def kept_where_same(wanted: Schedule, existing: Schedule) -> Schedule:
 def changed_fields(existing: Definition, wanted: Definition) -> list[str]:
     """The names of the fields that differ."""
     return [name for name in FIELDS if getattr(existing, name) != getattr(wanted, name)]
+
+
+def check_interval(limits: Limits, wanted: Definition, before: Definition | None = None) -> None:
+    """Raises LimitReached where occurrences of a prompt made by an agent come too near to each other. `before`: what is
+    edited; where neither its schedule nor its agent changes, it is as near as it was."""
+    if not limits.min_interval or wanted.agent is None:
+        return
+    if before is not None and (before.schedule, before.agent) == (wanted.schedule, wanted.agent):
+        return
+    distance = closer_than(wanted.schedule, limits.min_interval * 1000)
+    if distance is not None:
+        raise LimitReached(
+            f"occurrences of this schedule are {distance / 1000:g} s apart; what agents make may come every "
+            f"{limits.min_interval:g} s, not more often ([limits] min_interval = {limits.min_interval:g})",
+            hint="let it come less often, or lower the limit in the settings",
+        )

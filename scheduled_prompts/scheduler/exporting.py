@@ -22,7 +22,7 @@ from scheduled_prompts.prompt import SCHEMA as PROMPT_SCHEMA
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once
 from scheduled_prompts.schedule.kinds import LAST_INSTANT
-from scheduled_prompts.scheduler.defining import problem_text
+from scheduled_prompts.scheduler.defining import check_interval, problem_text
 from scheduled_prompts.scheduler.problems import Problem, Refusals
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.pages import BATCH, pages
@@ -252,6 +252,7 @@ async def _create(
     store: Store, limits: Limits, before: ScheduledPrompt, prompt: ScheduledPrompt, by: str
 ) -> str | None:
     """The id of the prompt that is in the way: its own where it exists, that of the key's holder."""
+    check_interval(limits, prompt)
     try:
         return await store.create(prompt, limits=limits, imported=str(before.next_nominal or ""), by=by)
     except StoreUnusable:

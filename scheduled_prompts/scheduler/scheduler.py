@@ -34,6 +34,7 @@ from scheduled_prompts.scheduler.auditing import actor_named
 from scheduled_prompts.scheduler.defining import (
     When,
     changed_fields,
+    check_interval,
     kept_where_same,
     nothing_to_come,
     to_schedule,
@@ -129,6 +130,7 @@ class Scheduler:
         schedule = to_schedule(when, now, zone_name)
         said = with_instants({**self.defaults_of(definition.get("owner")), **definition}, zone_name)
         defined = validated({**said, "text": text, "schedule": schedule, "timezone": zone_name})
+        check_interval(self.limits, defined)
         prompt_id = ids.new_prompt_id(now, self.clock.random)
         coming = occurrences(defined, now, UPCOMING, prompt_id)
         first = first_occurrence(defined, now, prompt_id)

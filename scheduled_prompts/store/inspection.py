@@ -46,6 +46,7 @@ _MEANINGS = {
     "fire_in_no_index": "fire {name} is {is}, and is missing in {place}",
     "fire_in_wrong_index": "fire {member} is listed in {name}, and is {is}",
     "index_without_fire": "{name} lists fire {member}, which is gone",
+    "waits_for_no_turn": "{name} lists fire {member}, which is {is} and does not wait there",
     "fire_not_live": "fire {name} has not ended, and is missing in {place}",
     "live_without_fire": "{name} lists fire {member}, which is gone or another prompt's",
     "ended_fire_live": "{name} lists fire {member}, which is {is}",

@@ -73,6 +73,14 @@ class Keys:
         """`kind` is `owner` or `conversation`."""
         return f"{self.prefix}active:{kind}:{name or ''}"
 
+    def rate(self, kind: str, name: str | None) -> str:
+        """As `active`: the attempts that began, `<fire id>#<attempt>`, by time."""
+        return f"{self.prefix}rate:{kind}:{name or ''}"
+
+    def turns(self, kind: str, name: str | None) -> str:
+        """As `active`: the fires that wait until they may begin, by when that is."""
+        return f"{self.prefix}turns:{kind}:{name or ''}"
+
     def due(self, platform: str) -> str:
         return f"{self.prefix}due:{platform}"
 

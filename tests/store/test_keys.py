@@ -47,6 +47,8 @@ SPELLED = {
     "key_key('', 'daily')": KEYS.key(None, "daily"),
     "active_key('owner:ann')": KEYS.active("owner", "ann"),
     "active_key('owner:')": KEYS.active("owner", None),
+    "rate_key('owner:ann')": KEYS.rate("owner", "ann"),
+    "turns_key('conversation:c')": KEYS.turns("conversation", "c"),
     "due_key('chat')": KEYS.due("chat"),
     "fire_key('x@1')": KEYS.fire("x@1"),
     "live_key('x')": KEYS.live("x"),

@@ -25,6 +25,8 @@ local function slots_key(limit) return P .. 'slots:' .. limit end
 local function ended_key(window) return P .. 'ended:' .. window end
 -- `cap` is `owner:<owner>` or `conversation:<conversation>`.
 local function active_key(cap) return P .. 'active:' .. cap end
+local function rate_key(cap) return P .. 'rate:' .. cap end
+local function turns_key(cap) return P .. 'turns:' .. cap end
 local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
@@ -408,10 +410,32 @@ local function announce_follower(id, platform)
   if type(due) == 'string' and due ~= '' then announce('armed', {prompt = id, platform = platform, due = due}) end
 end
 
+-- What a limit on how many fires begin counts a fire for, as `active_key` takes it: its owner ('': those without one) and its
+-- conversation.
+local function rate_caps(owner, conversation)
+  local caps = {'owner:' .. (owner or '')}
+  if conversation then caps[2] = 'conversation:' .. conversation end
+  return caps
+end
+
+-- A fire waits no longer for its turn to begin: whoever comes after it moves up. `turns`: where it waited, with blanks between.
+local function give_up_turns(fire, turns)
+  for cap in string.gmatch(turns, '%S+') do redis.pcall('ZREM', turns_key(cap), fire) end
+  redis.call('HDEL', fire_key(fire), 'turns')
+end
+
+-- An attempt that was given back before it began is none.
+local function uncount_attempt(fire)
+  local stored = redis.call('HMGET', fire_key(fire), 'attempt', 'owner', 'conversation')
+  for _, cap in ipairs(rate_caps(stored[2], stored[3])) do redis.pcall('ZREM', rate_key(cap), fire .. '#' .. stored[1]) end
+end
+
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
 -- that its old status names. `...` are further fields of the fire.
 local function end_fire(fire, status, reason, ...)
   local id = prompt_of(fire)
+  local turns = redis.call('HGET', fire_key(fire), 'turns')
+  if turns then give_up_turns(fire, turns) end
   redis.call('HSET', fire_key(fire), 'status', status, 'ended_at', now, 'reason', reason, ...)
   redis.pcall('SREM', live_key(id), fire)  -- like the prompt, it may be no such key: the fire has ended all the same
   if status == 'succeeded' then

@@ -15,12 +15,14 @@ local LEASE = 300000  -- a live daemon renews it sooner than that, by its own; w
 local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
 local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
-local kinds_of_keys = {by = 'zset', active = 'set', due = 'zset', ready = 'zset', history = 'zset', live = 'set', spans = 'list',
-  version = 'hash', key = 'string', ended = 'hash', op = 'string', parked = 'zset', slots = 'set', spend = 'hash'}
+local kinds_of_keys = {by = 'zset', active = 'set', rate = 'zset', turns = 'zset', due = 'zset', ready = 'zset', history = 'zset',
+  live = 'set', spans = 'list', version = 'hash', key = 'string', ended = 'hash', op = 'string', parked = 'zset', slots = 'set',
+  spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
   events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
-local walked = as_set({'by', 'active', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked', 'slots'})
+local walked = as_set({'by', 'active', 'turns', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked',
+  'slots'})
 
 local items, mending = cjson.decode(ARGV[5]), ARGV[3] == 'mend'
 local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
@@ -290,6 +292,11 @@ local function judge_entry_of_fire(name, kind, rest, id, remove)
   elseif kind == 'slots' then
     if not string.find(' ' .. fire.slots .. ' ', ' ' .. rest .. ' ', 1, true) then
       damage('slot_of_nobody', name, remove, fire.status)
+    end
+  elseif kind == 'turns' then
+    local waits = redis.pcall('HGET', fire_key(id), 'turns')
+    if type(waits) ~= 'string' or not string.find(' ' .. waits .. ' ', ' ' .. rest .. ' ', 1, true) then
+      damage('waits_for_no_turn', name, remove, fire.status)
     end
   elseif kind == 'live' then
     if fire.ended then damage('ended_fire_live', name, remove, fire.status) end

@@ -32,6 +32,7 @@ local function put_aside(item, hash, stored)
     event('retrying', prompt_of(item.fire), 'fire', item.fire, 'retry_at', item.retry_at)
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', item.reason)
+    if item.started_at == '' then uncount_attempt(item.fire) end
     put_back_in_ready(item.fire)
     ready = true
   end

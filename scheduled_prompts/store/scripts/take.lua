@@ -1,5 +1,5 @@
--- take: ready fires are leased to a daemon (queued -> running | missed), best first across the queues it serves; those
--- for which a limit leaves no room are parked at it (queued, in another index).
+-- take: ready fires are leased to a daemon (queued -> running | missed | skipped), best first across the queues it serves;
+-- those for which a limit leaves no room are parked at it (queued, in another index), or wait for their turn (-> retrying).
 -- Guard: the fire is in `ready`, which only queued fires are; nothing is taken while all is stopped.
 -- KEYS: meta
 -- ARGV: op now limit lease daemon serves limits budgets
@@ -77,7 +77,7 @@ local read = {
   'attempt',
   'started_at',
   'deadline', 'reason',
-  'trigger',
+  'trigger', 'turns', 'version',
   'platform',
   'runner',
   'agent',
@@ -137,6 +137,86 @@ local function waits_for_a_slot(fire, stored)
   return true
 end
 
+local DAY = 86400000
+local TURNS_KEPT = 7 * DAY  -- beyond its time: who has not come by then is not waited for
+local rates = cjson.decode(ARGV[7]).rates or {}
+
+-- The limits on how many begin within 24 h that a fire counts for: {{cap, most}, …}.
+local function rates_of(stored)
+  local found = {}
+  for _, cap in ipairs(rate_caps(stored.owner, stored.conversation)) do
+    local most = rates[string.match(cap, '^%l+')]
+    if most then found[#found + 1] = {cap, most} end
+  end
+  return found
+end
+
+-- When one more may begin; nil: now. What comes first: those that began less than 24 h ago, then those whose turn is before
+-- its own (all, where it has none yet). Of these `most` less one may be within 24 h when it begins.
+local function its_turn(fire, cap, most)
+  local began, turns = rate_key(cap), turns_key(cap)
+  redis.call('ZREMRANGEBYSCORE', began, '-inf', string.format('%.0f', tonumber(now) - DAY))
+  redis.call('ZREMRANGEBYSCORE', turns, '-inf', string.format('%.0f', tonumber(now) - TURNS_KEPT))
+  local ran, ahead = redis.call('ZCARD', began), redis.call('ZRANK', turns, fire) or redis.call('ZCARD', turns)
+  local surplus = ran + ahead - most
+  if surplus < 0 then return nil end
+  if surplus < ran then return tonumber(redis.call('ZRANGE', began, surplus, surplus, 'WITHSCORES')[2]) + DAY end
+  local turn = tonumber(redis.call('ZRANGE', turns, surplus - ran, surplus - ran, 'WITHSCORES')[2])
+  return math.max(turn, tonumber(now)) + DAY
+end
+
+local function wait_for_turn(fire, stored, caps, at)
+  if stored.turns then give_up_turns(fire, stored.turns) end
+  local retry_at = string.format('%.0f', at)
+  for _, cap in ipairs(caps) do
+    redis.call('ZADD', turns_key(cap), retry_at, fire)
+    redis.call('PEXPIRE', turns_key(cap), string.format('%.0f', at - tonumber(now) + TURNS_KEPT))
+  end
+  redis.call('HSET', fire_key(fire), 'status', 'retrying', 'reason', 'rate_limit', 'retry_at', retry_at,
+    'turns', table.concat(caps, ' '))
+  redis.call('ZADD', retries_key, retry_at, fire)
+  event('retrying', prompt_of(fire), 'fire', fire, 'retry_at', retry_at, 'reason', 'rate_limit')
+end
+
+-- Another occurrence will come of what recurs; not of a one-shot, nor of a run that somebody asked for.
+local function comes_again(fire, stored)
+  if stored.trigger ~= 'schedule' then return false end
+  local ok, definition = pcall(cjson.decode, definition_of(fire, stored.version))
+  return ok and type(definition) == 'table' and type(definition.schedule) == 'table' and definition.schedule.kind ~= 'once'
+end
+
+-- So many began within 24 h: the occurrence is skipped where another will come; what would be lost waits for its turn, and so
+-- does a further attempt.
+local function judge_rate(fire, stored)
+  local at, full = 0, {}
+  for _, rate in ipairs(rates_of(stored)) do
+    local turn = its_turn(fire, rate[1], rate[2])
+    if turn then
+      full[#full + 1] = rate[1]
+      at = math.max(at, turn)
+    end
+  end
+  if #full == 0 then return nil end
+  if stored.attempt == '0' and not stored.turns and comes_again(fire, stored) then
+    end_fire(fire, 'skipped', 'rate_limit')
+  else
+    wait_for_turn(fire, stored, full, at)
+  end
+  return true
+end
+
+-- Each attempt counts, whatever becomes of it.
+local function count_attempt(fire, stored, attempt)
+  for _, rate in ipairs(rates_of(stored)) do
+    redis.call('ZADD', rate_key(rate[1]), now, fire .. '#' .. attempt)
+    redis.call('PEXPIRE', rate_key(rate[1]), DAY)
+  end
+  if stored.turns then
+    give_up_turns(fire, stored.turns)
+    redis.call('HDEL', fire_key(fire), 'reason', 'retry_at')
+  end
+end
+
 local budgets = cjson.decode(ARGV[8])
 
 -- What is left of the budgets of one scope: nil, or which of them has no room for a fire that may cost `wants` more (of
@@ -186,6 +266,7 @@ end
 local judges = {
   judge_lateness,
   waits_for_a_slot,
+  judge_rate,
   judge_budget,
 }
 
@@ -225,9 +306,11 @@ local function lease(fire, score)
     if not may then wake(stored.woken) end
   end
   if not may then return end
+  local attempt = (tonumber(stored.attempt) or 0) + 1
   if stored.started_at then redis.call('HDEL', hash, 'started_at', 'retry_at') end
-  redis.call('HSET', hash, 'status', 'running', 'attempt', (tonumber(stored.attempt) or 0) + 1, 'token', op, 'daemon', ARGV[5])
+  redis.call('HSET', hash, 'status', 'running', 'attempt', attempt, 'token', op, 'daemon', ARGV[5])
   hold_slots(fire, stored)
+  harm_alone(count_attempt, fire, stored, attempt)
   leased[#leased + 1] = expiry
   leased[#leased + 1] = fire
   taken[#taken + 1] = fire
