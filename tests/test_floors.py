@@ -30,6 +30,7 @@ FLOORS = {
     "settings": 2,
     "testing": 2,
     "upcoming": 1,
+    "policies_words": 1,
     "views": 1,
     "fire": 1,
     "prompt": 1,

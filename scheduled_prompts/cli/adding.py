@@ -13,6 +13,7 @@ from scheduled_prompts.cli.session import chosen_settings, open_scheduler, why_u
 from scheduled_prompts.cli.waiting import first_fire, waiting
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.prompt import MAX_TEXT_BYTES
 from scheduled_prompts.scheduler import Scheduled, Scheduler
 from scheduled_prompts.views import fire_view, prompt_view, upcoming_view
@@ -34,12 +35,13 @@ async def add(
         text = standard_input()
     async with open_scheduler(settings) as scheduler:
         answer = await scheduler.schedule(text, when, timezone=timezone, **definition)
-        document = _document(answer)
+        currency = settings.budgets.currency
+        document = _document(answer, currency)
         unserved = await why_unserved(scheduler, answer.prompt, settings, choices)
         if unserved is not None:
             document["warning"] = "; ".join(unserved)
         if not choices.as_json:
-            _tell(answer, scheduler.clock.now())
+            _tell(answer, scheduler.clock.now(), currency)
         if unserved is not None:
             write_warning(*unserved)
         fire = None
@@ -67,10 +69,11 @@ async def _wait(scheduler: Scheduler, answer: Scheduled, document: dict[str, Any
         raise
 
 
-def _document(answer: Scheduled) -> dict[str, Any]:
+def _document(answer: Scheduled, currency: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "created": answer.created,
         "prompt": prompt_view(answer.prompt),
+        "words": in_words(answer.prompt, currency),
         "upcoming": upcoming_view(answer.upcoming, answer.prompt.timezone),
     }
     if not answer.created:
@@ -78,10 +81,10 @@ def _document(answer: Scheduled) -> dict[str, Any]:
     return document
 
 
-def _tell(answer: Scheduled, now: int) -> None:
+def _tell(answer: Scheduled, now: int, currency: str) -> None:
     from scheduled_prompts.cli.screens import scheduled
 
-    write_lines(scheduled(answer, now))
+    write_lines(scheduled(answer, now, currency))
 
 
 def standard_input() -> str:

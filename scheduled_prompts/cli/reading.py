@@ -20,6 +20,7 @@ from scheduled_prompts.cli.session import (
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
+from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule.zones import zone
 from scheduled_prompts.scheduler import Scheduler
@@ -71,7 +72,9 @@ async def list_prompts(choices: Choices, filters: Mapping[str, str | None], *, l
 
 
 async def show(choices: Choices, prompt_id: str) -> None:
-    async with open_scheduler(chosen_settings(choices)) as scheduler:
+    settings = chosen_settings(choices)
+    currency = settings.budgets.currency
+    async with open_scheduler(settings) as scheduler:
         prompt = await scheduler.get(prompt_id)
         broken = (await _set_aside(scheduler, [prompt])).get(prompt.id)
         spans = await scheduler.spans(prompt.id)
@@ -85,6 +88,7 @@ async def show(choices: Choices, prompt_id: str) -> None:
         _write(
             {
                 **_prompt_document(prompt, broken),
+                "words": in_words(prompt, currency),
                 "upcoming": upcoming_view(upcoming, prompt.timezone),
                 "fires": [fire_view(fire, prompt.timezone) for fire in fires.items],
                 "spans": [span_view(span, prompt.timezone) for span in spans],
@@ -98,7 +102,7 @@ async def show(choices: Choices, prompt_id: str) -> None:
     from scheduled_prompts.cli.screens import whole_prompt
 
     account = Account(prompt.id, fires.items, spans[-LATELY:], has_more=fires.cursor is not None)
-    write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, now))
+    write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, now, currency))
     if warning is not None:
         write_warning(*warning)
 
@@ -135,7 +139,9 @@ async def history(choices: Choices, prompt_id: str, *, limit: int, cursor: str |
 async def preview(
     choices: Choices, when: str, *, timezone: str | None, first: str | None, count: int, policies: dict[str, Any]
 ) -> None:
-    scheduler = closed_scheduler(chosen_settings(choices))
+    settings = chosen_settings(choices)
+    currency = settings.budgets.currency
+    scheduler = closed_scheduler(settings)
     zone_name = zone(timezone or scheduler.timezone).key
     start = None if first is None else _instant_from(first, zone_name)
     answer = scheduler.preview(when, timezone=zone_name, start=start, count=count, **policies)
@@ -146,13 +152,14 @@ async def preview(
             {
                 "schedule": schedule_view(answer.schedule, answer.timezone),
                 "timezone": answer.timezone,
+                "words": in_words(answer.definition, currency),
                 "upcoming": upcoming_view(answer.upcoming, answer.timezone),
             }
         )
         return
     from scheduled_prompts.cli.screens import previewed
 
-    write_lines(previewed(answer, now))
+    write_lines(previewed(answer, now, currency))
 
 
 async def _why_overdue(

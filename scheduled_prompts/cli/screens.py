@@ -12,6 +12,7 @@ from scheduled_prompts.cli.output import visible
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.ids import short
 from scheduled_prompts.policies import Policies
+from scheduled_prompts.policies_words import policies_in_words
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
@@ -20,12 +21,17 @@ from scheduled_prompts.store.records import Cancelled, Quarantined
 from scheduled_prompts.upcoming import Occurrence
 
 
-def scheduled(answer: Scheduled, now: int) -> str:
+def scheduled(answer: Scheduled, now: int, currency: str) -> str:
     """The answer to `add`."""
     prompt = answer.prompt
     head = f"scheduled {title(prompt)}" if answer.created else f"{short(prompt.id)} has this key already: nothing added"
     when = "" if answer.created and isinstance(prompt.schedule, Once) else _when(prompt)
-    fields = [("when", when), *next_times(answer.upcoming, prompt.timezone, now), ("runner", _whither(prompt))]
+    fields = [
+        ("when", when),
+        ("does", does(prompt, currency)),
+        *next_times(answer.upcoming, prompt.timezone, now),
+        ("runner", _whither(prompt)),
+    ]
     if answer.differs:
         fields.append(("differs", f"not as asked for now: {', '.join(answer.differs)}"))
     return "\n".join([head, *field_lines(fields)])
@@ -38,6 +44,7 @@ def whole_prompt(
     account: Account,
     broken: Quarantined | None,
     now: int,
+    currency: str,
 ) -> str:
     """The answer to `show`."""
     zone_name = prompt.timezone
@@ -47,6 +54,7 @@ def whole_prompt(
         ("error", f"{visible(broken.error)} (set aside {both(broken.at, zone_name, now)})" if broken else ""),
         ("text", visible(prompt.text)),
         ("when", _when(prompt)),
+        ("does", does(prompt, currency)),
         *next_times(upcoming, zone_name, now),
         *below_each_other("skips", [absolute(nominal, zone_name, weekday=True) for nominal in prompt.skips]),
         ("jitter", f"up to {length(prompt.jitter_ms)}" if prompt.jitter else ""),
@@ -67,6 +75,11 @@ def whole_prompt(
         *below_each_other("lately", account_lines(account, zone_name)),
     ]
     return "\n".join([title(prompt), *field_lines(fields)])
+
+
+def does(definition: Definition, currency: str) -> str:
+    """What its policies make of it, behind when it is."""
+    return ", ".join(policies_in_words(definition, currency))
 
 
 def overlap_in_words(definition: Definition) -> str:
@@ -158,9 +171,12 @@ def not_fired_yet(prompt: ScheduledPrompt, now: int) -> str:
     return f"{head} yet: {coming(prompt.next_at, now)}, {absolute(prompt.next_at, prompt.timezone, weekday=True)}"
 
 
-def previewed(answer: Preview, now: int) -> str:
+def previewed(answer: Preview, now: int, currency: str) -> str:
     lines = [describe(answer.schedule, timezone=answer.timezone)]
-    lines += field_lines(next_times(answer.upcoming, answer.timezone, now)) or ["  names no instant after that"]
+    following = next_times(answer.upcoming, answer.timezone, now)
+    lines += field_lines([("does", does(answer.definition, currency)), *following])
+    if not following:
+        lines.append("  names no instant after that")
     if isinstance(answer.schedule, RandomWindow):
         lines.append("  (drawn at random: a prompt with this schedule has times of its own)")
     return "\n".join(lines)
