@@ -549,3 +549,14 @@ async def test_the_background_tasks_run_until_cancelled(lab: Lab, monkeypatch: p
         fires = (await host.scheduler.history(prompt)).items
         assert len(fires) == 6
         assert {fire.lateness_ms for fire in fires} == {0}
+
+
+async def test_a_tick_runs_all_that_wait_for_one_another(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Host(lab, monkeypatch) as host:
+        set_bot_runner(Bot(takes=2))
+        prompts = [await host.add("in 1s", concurrency_key="gpu") for _ in range(3)]
+        await host.clock.sleep(2)
+        began = host.clock.now()
+        await tick_scheduled_prompts(host.redis)
+        assert 6_000 <= host.clock.now() - began < 7_000
+        assert [await host.statuses(prompt) for prompt in prompts] == [["succeeded"]] * 3

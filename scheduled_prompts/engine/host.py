@@ -7,6 +7,7 @@ until nothing is left in hand.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -133,8 +134,16 @@ class HostEngine:
                     await self._store.clock.sleep(IDLE_CHECK)
                 for part in parts:
                     part.cancel()
+            await self._count_what_woke()
             if not (self._claimer.busy or self._worker.busy):  # else a timer rang while the parts were ending
                 return
+
+    async def _count_what_woke(self) -> None:
+        """What waited for another one's end may be ready now; here nobody hears it said."""
+        with contextlib.suppress(StoreUnreachable, StoreUnusable):
+            seen = await self._store.look(overdue=0, serves=EVERYTHING)
+            if seen.halt is None:
+                self._worker.ready_counted(seen.ready)
 
     async def _claim(self) -> None:
         """Claim what is wanted. A store that is away is no reason to cancel what runs."""

@@ -1,4 +1,5 @@
-"""The pass over what is due: arm what is near, claim what is overdue. At start it is called hydration."""
+"""The pass over what is due: arm what is near, claim what is overdue; what waits for a limit tries again. At start it
+is called hydration."""
 
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ async def sweep(
     It reads what is due soon, not what exists, so a start is cheap however much is stored.
     """
     seen = 0
+    await store.wake()
     for platform in await store.platforms():
         if not serves.has_platform(platform):
             continue

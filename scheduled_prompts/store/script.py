@@ -45,6 +45,7 @@ CLAIM = Script("claim", "op now items")
 TAKE = Script("take", "op now limit lease daemon serves limits budgets")
 EXTEND = Script("extend", "op now lease items")
 SETTLE = Script("settle", "op now keep items")
+WAKE = Script("wake", "op now limits")
 REAP = Script("reap", "op now limit leases max_crashes")
 CANCEL_FIRE = Script("cancel_fire", "op now fire")
 PURGE = Script("purge", "op now before items")
@@ -56,6 +57,6 @@ HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 
 ALL = (
     SAVE, EDIT, PAUSE, RESUME, SKIP, CANCEL, QUARANTINE,
-    CLAIM, TAKE, EXTEND, SETTLE, REAP, CANCEL_FIRE,
+    CLAIM, TAKE, EXTEND, SETTLE, WAKE, REAP, CANCEL_FIRE,
     PURGE, REPAIR, HALT, LOOK, READ, HEARTBEAT,
 )  # fmt: skip

@@ -154,6 +154,12 @@ class Transitions:
         """End attempts. For each `settled` or `lost`. At most 500 items; `keep` bounds each prompt's history."""
         return list(await self.transport.run(script.SETTLE, keep=keep, items=to_json(items)))
 
+    async def wake(self) -> int:
+        """Let the best of those that wait for a limit try again, where there may be room: the limit may have been
+        raised. Returns how many."""
+        answer = await self.transport.run(script.WAKE, limits=BATCH)
+        return int(answer[0])
+
     async def reap(self, *, leases: bool, max_crashes: int, op: str | None = None) -> list[tuple[str, str]]:
         """Free what lost daemons held (if `leases`) and make due retries ready: (fire id, what became of it)."""
         answer = await self.transport.run(

@@ -205,3 +205,12 @@ async def test_several_daemons_queue_as_one_does(lab: Lab) -> None:
         for before, after in itertools.pairwise(begun):
             assert after.started_at >= fires[before.id].ended_at
         assert len(begun) >= 3
+
+
+async def test_who_is_superseded_too_often_gives_up_before_the_next_occurrence(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, Failing(3600, times=100), watch_period=20)
+        prompt = await at.add(MINUTELY, pause_after=2)
+        await minutes(at, 4.2)
+        assert await told(at, prompt) == [("failed", "superseded")] * 2
+        assert (await at.scheduler.get(prompt)).status == "paused"

@@ -147,6 +147,8 @@ local function judge_overlap(item)
     redis.call('ZREM', retries_key, fire)
     end_fire(fire, 'failed', 'superseded')
   end
+  -- With that failure it may have given up.
+  if #fires.retrying > 0 and redis.call('HGET', prompt_key(item.id), 'status') ~= item.status then return 'lost' end
   if item.overlap == 'replace' then
     stop_fires(fires.queued, 'replaced')
     local _, asked = stop_fires(fires.running, 'replaced')
@@ -169,7 +171,7 @@ local function claim(i, item)
     answers[i] = 'waits'
   else
     item.skip = judge_overlap(item)
-    if item.skip == 'early' then
+    if item.skip == 'early' or item.skip == 'lost' then
       answers[i] = item.skip
       return
     end

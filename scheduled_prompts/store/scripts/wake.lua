@@ -1,0 +1,35 @@
+-- wake: the best of those that are parked at a limit tries again where there may be room (queued, from one index into another): the
+-- limit may have been raised since. Whoever holds a slot and does not run loses it.
+-- Guard: the fire is parked at the limit.
+-- KEYS: meta
+-- ARGV: op now limits
+-- `limits` is at most how many limits are looked at, drawn by lot where there are more. A repetition does no harm.
+-- Answers {how many were woken}.
+local woken = 0
+
+local function is_free(limit)
+  local kind, value = string.match(limit, '^([^:]*):(.*)$')
+  if kind == 'prompt' then
+    for _, fire in ipairs(live_fires(value)) do
+      if redis.pcall('HGET', fire_key(fire), 'status') == 'running' then return false end
+    end
+    return true
+  end
+  for _, fire in ipairs(redis.call('SMEMBERS', slots_key(limit))) do
+    if redis.pcall('HGET', fire_key(fire), 'status') ~= 'running' then redis.call('SREM', slots_key(limit), fire) end
+  end
+  return true
+end
+
+local function look_at(limit)
+  if redis.call('ZCARD', parked_key(limit)) == 0 then
+    redis.call('SREM', parked_limits_key, limit)
+  elseif is_free(limit) then
+    wake(limit)
+    woken = woken + 1
+  end
+end
+
+for _, limit in ipairs(redis.call('SRANDMEMBER', parked_limits_key, ARGV[3])) do harm_alone(look_at, limit) end
+if somebody_woke then announce('ready', {}) end
+return {tostring(woken)}
