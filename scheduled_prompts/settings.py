@@ -45,6 +45,8 @@ class EngineSettings(BaseModel):
     drain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 8.0
     """How long running fires may go on after a stop was asked for."""
     sweep_period: Seconds = 60.0
+    late_spread: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Over how long those are spread that are more than a minute late; 0: they all fire at once."""
     watch_period: Seconds = 0.25
     """How often a daemon looks for what another one left lying."""
     heartbeat_period: Seconds = 4.0

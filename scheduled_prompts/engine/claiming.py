@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.due import claim_of
 from scheduled_prompts.engine.membership import Membership
+from scheduled_prompts.engine.pacing import VERY_LATE_MS, Pace
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
@@ -30,7 +32,7 @@ class Claimer:
     """Claims what it is given, in batches.
 
     The due index is the backlog: while the ready queue is deep (`room` says how many more fires it may get), nothing is
-    claimed, so that what waits is still subject to edits, and to other daemons.
+    claimed, so that what waits is still subject to edits, and to other daemons. What is very late is claimed at a pace.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Claimer:
         room: Callable[[], int],
         claimed: Callable[[int], None],
         horizon_ms: int,
+        late_spread: float,
     ) -> None:
         self._store = store
         self._clock: Clock = store.clock
@@ -52,6 +55,10 @@ class Claimer:
         self._room = room
         self._claimed = claimed
         self._horizon_ms = horizon_ms
+        self._pace = Pace(late_spread)
+        self._pace_timer: asyncio.TimerHandle | None = None
+        self._paced: set[str] = set()
+        """What is in progress, was very late, and has not become a fire that begins."""
         self._wanted: dict[str, int] = {}
         self._passed_over: dict[str, int] = {}
         self._passed_over_most = PASSED_OVER
@@ -126,6 +133,8 @@ class Claimer:
             raise
         finally:
             self._in_progress.difference_update(batch)
+            self._pace.take_back(len(self._paced.intersection(batch)))
+            self._paced.difference_update(batch)
             self._wanted.update({i: self._again.pop(i) for i in batch if i in self._again})
         return len(batch)
 
@@ -134,8 +143,22 @@ class Claimer:
         room = min(self._room() - len(self._in_progress), BATCH)
         if room <= 0:
             return {}
-        first = sorted(self._wanted, key=self._wanted.__getitem__)[:room]
+        first = sorted(self._wanted, key=self._wanted.__getitem__)
+        now = self._clock.now()
+        late = bisect_left(first, now - VERY_LATE_MS, key=self._wanted.__getitem__)
+        allowed = min(self._pace.allows(late, now), room)
+        self._pace.let_go(allowed)
+        self._paced.update(first[:allowed])
+        if allowed < late:
+            self._go_on_at(self._pace.goes_on_at)
+        first = first[:allowed] + first[late : late + room - allowed]
         return {prompt_id: self._wanted.pop(prompt_id) for prompt_id in first}
+
+    def _go_on_at(self, moment: int) -> None:
+        """Look again at what is very late, when more of it may go."""
+        if self._pace_timer is not None:
+            self._pace_timer.cancel()
+        self._pace_timer = self._clock.call_at(moment, self._wake.set)
 
     async def _claim(self, prompts: Mapping[str, ReadPrompt]) -> None:
         now = self._clock.now()
@@ -149,6 +172,8 @@ class Claimer:
             if answer == "claimed":
                 won += 1
                 self._in_turn.pop(item["id"], None)
+                if not item["skip"]:
+                    self._paced.discard(item["id"])
                 if not item["announce"]:
                     self._arm_next(item["id"], item["next_at"])
             elif answer == WAITS:

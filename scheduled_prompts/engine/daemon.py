@@ -94,6 +94,7 @@ class Daemon:
             room=self.worker.room,
             claimed=self.worker.ready_changed,
             horizon_ms=self._horizon_ms,
+            late_spread=self.settings.late_spread,
         )
         self.worker.room_was_made = self.claimer.room_was_made
         self.worker.fire_ended = self.claimer.fire_ended

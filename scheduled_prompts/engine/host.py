@@ -35,6 +35,8 @@ from scheduled_prompts.version import VERSION
 log = structlog.get_logger()
 
 TICK_PATIENCE = 30.0
+LATE_SPREAD = 10.0
+"""Of what is very late, in seconds: well within the patience of one tick, for there may be no loop after it."""
 IDLE_CHECK = 0.05
 STORE_PAUSE = 1.0
 
@@ -72,6 +74,7 @@ class HostEngine:
             room=self._worker.room,
             claimed=self._worker.ready_changed,
             horizon_ms=self._horizon_ms,
+            late_spread=LATE_SPREAD,
         )
         self._worker.room_was_made = self._claimer.room_was_made
         self._worker.fire_ended = self._claimer.fire_ended

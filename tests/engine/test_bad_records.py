@@ -188,6 +188,7 @@ async def test_passing_over_many_prompts_costs_no_more_for_each_than_passing_ove
         room=lambda: 1_000,
         claimed=lambda _: None,
         horizon_ms=1,
+        late_spread=0,
     )
     rebuilt: set[int] = set()
     kept = []  # so that no id is used again
