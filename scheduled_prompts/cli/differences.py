@@ -55,7 +55,10 @@ def edited(before: ScheduledPrompt | None, answer: Edited, now: int) -> str:
 def _differences(before: ScheduledPrompt | None, after: ScheduledPrompt, changed: Sequence[str]) -> Fields:
     names = dict.fromkeys(TOGETHER.get(field, field) for field in changed)
     return [
-        (name, _in_words(name, after) if before is None else _from_to(_in_words(name, before), _in_words(name, after)))
+        (
+            name.replace("_", " "),
+            _in_words(name, after) if before is None else _from_to(_in_words(name, before), _in_words(name, after)),
+        )
         for name in names
     ]
 

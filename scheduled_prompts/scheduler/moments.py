@@ -9,9 +9,10 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.zones import to_instant
-from scheduled_prompts.upcoming import coming, due_at, next_named, next_occurrence
+from scheduled_prompts.upcoming import coming, due_at, latest_named, next_named, next_occurrence
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 SHOWN = 3
 FORMS = "2026-12-01, 2026-12-01T09:00, 2026-12-01T09:00+01:00 or 2026-12-01T09:00 Europe/Berlin"
 
@@ -68,6 +69,10 @@ def _within(prompt: ScheduledPrompt, first: int, end: int) -> int | None:
     nominal = next_named(prompt, first - 1, prompt.id)
     if nominal is not None and nominal < end:
         return nominal
+    if prompt.quiet_policy == "defer":  # the last of those that are due together
+        latest = latest_named(prompt, first - DAY_MS, end - 1, prompt.id)
+        if latest is not None and first <= due_at(prompt, latest) < end:
+            return latest
     if prompt.jitter_ms:
         earlier = next_occurrence(prompt, first - prompt.jitter_ms - 1)
         while earlier is not None and earlier.nominal < end:

@@ -28,8 +28,8 @@ def test_a_window_is_typed_and_told(cli: CommandLine) -> None:
     assert (prompt["max_fires"], prompt["fired"]) == (2, 0)
     edited = cli("edit", prompt["id"], "--force", "--clear", "start", "--clear", "max-fires", "--end", "2090-02-01")
     assert edited.code == 0, edited
-    assert "start_at   Mon 2090-01-02 00:00 +01:00 → none" in edited.out
-    assert "max_fires  2 → none" in edited.out
+    assert "start at   Mon 2090-01-02 00:00 +01:00 → none" in edited.out
+    assert "max fires  2 → none" in edited.out
     shown = cli("show", prompt["id"]).out
     assert f"does      until 2090-02-01 00:00 +01:00, {WORDS}" in shown
 

@@ -221,3 +221,32 @@ async def test_quiet_hours_that_swallow_all_are_refused(lab: Lab) -> None:
         prompt = (await s.schedule("x", "every day at 23:00", quiet="22:00-07:00", quiet_policy="defer")).prompt
         with pytest.raises(InvalidSchedule, match="lies in the quiet hours"):
             await s.edit(prompt.id, force=True, quiet_policy="skip")
+
+
+async def test_a_deferred_occurrence_is_found_by_when_it_is_due(lab: Lab) -> None:
+    async with lab:
+        s = await lab.scheduler(await lab.store())
+        prompt = (await s.schedule("x", "30 * * * *", quiet="00:00-06:15", quiet_policy="defer")).prompt
+        due = next(o for o in s.upcoming(prompt, 30) if o.due != o.nominal)
+        said = prompt.local(due.due).strftime("%Y-%m-%d %H:%M")
+        assert said.endswith("06:15")
+        assert (await s.skip(prompt.id, said)).nominal == due.nominal
+        assert due.nominal not in {o.nominal for o in s.upcoming(await s.get(prompt.id), 30)}
+
+
+async def test_a_pause_in_quiet_hours_keeps_what_is_deferred_to_their_end(lab: Lab) -> None:
+    async with lab:
+        s = await scene(lab, **LONG_SPANS)
+        begins = s.now // MINUTE * MINUTE + 2 * MINUTE
+        clock = [datetime.fromtimestamp(begins / 1000 + 60 * m, zone("UTC")).strftime("%H:%M") for m in (0, 10)]
+        at = datetime.fromtimestamp(begins / 1000 + 60, zone("UTC"))
+        prompt = await s.add(f"{at.minute} {at.hour} * * *", quiet="-".join(clock), quiet_policy="defer")
+        await s.sleep(5 * 60)
+        await s.scheduler.pause(prompt)
+        await s.sleep(60)
+        resumed = await s.scheduler.resume(prompt)
+        assert resumed.passed is None
+        await s.sleep(8 * 60)
+        fire = await s.fire(prompt)
+        assert (fire.nominal, fire.due) == (begins + MINUTE, begins + 10 * MINUTE)
+        assert fire.status is FireStatus.SUCCEEDED
