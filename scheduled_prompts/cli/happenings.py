@@ -124,7 +124,8 @@ def _details(event: Event, fires: dict[str, Fire], timezone: str, *, tersely: bo
     parts: list[str] = []
     match event.type:
         case "retrying":
-            parts.append(f"again {how_far(_ms(fields.get('retry_at')), event.at)}")
+            word = "rate limit, its turn is" if fields.get("reason") == "rate_limit" else "again"
+            parts.append(f"{word} {how_far(_ms(fields.get('retry_at')), event.at)}")
             if fire is not None and str(fire.retry_at) == fields.get("retry_at"):
                 parts.append(first_line(fire.error or ""))
         case "reaped":

@@ -51,15 +51,18 @@ async def first_fire(scheduler: Scheduler, prompt: ScheduledPrompt, first: Occur
 
 async def ended(scheduler: Scheduler, fire_id: str) -> Fire:
     """A fire once it has ended."""
-    told = 0
+    told: tuple[int, str | None] = (0, None)
     while True:
         fire = await scheduler.fire(fire_id)
         if fire.status.has_ended:
             return fire
-        if fire.status is FireStatus.RETRYING and fire.retry_at is not None and fire.attempt > told:
-            told = fire.attempt
+        if fire.status is FireStatus.RETRYING and fire.retry_at is not None and (fire.attempt, fire.reason) != told:
+            told = (fire.attempt, fire.reason)
             when = how_far(fire.retry_at, scheduler.clock.now())
-            write_note(f"attempt {fire.attempt} {fire.reason or 'failed'}: {fire.error}; the next one {when}")
+            if fire.reason == "rate_limit":
+                write_note(f"as many began in 24 h as the settings allow: its turn is {when}")
+            else:
+                write_note(f"attempt {fire.attempt} {fire.reason or 'failed'}: {fire.error}; the next one {when}")
         await _pause(scheduler, fire.retry_at or fire.started_at or fire.due)
 
 

@@ -197,3 +197,17 @@ async def test_without_a_limit_nothing_is_counted(lab: Lab) -> None:
         assert len((await take(store)).leases) == 1
         assert not [name for name in lab.keys() if name.startswith(("rate:", "turns:"))]
         assert await read(store, await saved(store))
+
+
+@DAYS
+async def test_a_manual_run_that_waits_for_its_turn_outlives_the_next_occurrence(lab: Lab) -> None:
+    async with lab:
+        store, scheduler, _ = await at_work(lab, Limits(fires_per_owner=1))
+        prompt = (await scheduler.schedule("x", "every 2h", owner="ann")).prompt.id
+        await store.clock.sleep(3 * 3600)
+        manual = await scheduler.run_now(prompt)
+        await store.clock.sleep(2 * 3600)
+        assert await outcomes(scheduler, prompt) == ["succeeded", "rate_limit", "rate_limit"]
+        assert (await scheduler.fire(manual.id)).status == "retrying"
+        await store.clock.sleep(22 * 3600)
+        assert (await scheduler.fire(manual.id)).status == "succeeded"

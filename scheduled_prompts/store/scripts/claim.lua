@@ -144,8 +144,11 @@ local function judge_overlap(item)
     if item.overlap ~= 'replace' then return 'busy' end
   end
   for _, fire in ipairs(fires.retrying) do
-    redis.call('ZREM', retries_key, fire)
-    end_fire(fire, 'failed', 'superseded')
+    local stored = redis.call('HMGET', fire_key(fire), 'trigger', 'turns')
+    if stored[1] == 'schedule' or not stored[2] then  -- a run that somebody asked for, and that waits for its turn, has not failed
+      redis.call('ZREM', retries_key, fire)
+      end_fire(fire, 'failed', 'superseded')
+    end
   end
   -- With that failure it may have given up.
   if #fires.retrying > 0 and redis.call('HGET', prompt_key(item.id), 'status') ~= item.status then return 'lost' end
