@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         set_bot_runner,
         tick_scheduled_prompts,
     )
+    from scheduled_prompts.limits import Limits
     from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
     from scheduled_prompts.runners.command import CommandRunner
     from scheduled_prompts.runners.contract import Permanent, Retry, Runner
@@ -57,6 +58,7 @@ _HOMES = {
     "InvalidInput": "errors",
     "InvalidSchedule": "errors",
     "LimitReached": "errors",
+    "Limits": "limits",
     "NotFound": "errors",
     "Once": "schedule",
     "Permanent": "runners.contract",

@@ -53,7 +53,7 @@ def test_other_names_are_taken(name: str) -> None:
         ({"text": "ä" * (MAX_TEXT_BYTES // 2 + 1)}, "the text has 32,770 bytes"),
         ({"text": "\ud800"}, "text"),
         ({"name": ""}, "name"),
-        ({"name": "x" * 257}, "name"),
+        ({"name": "x" * 257}, "256 characters"),
         ({"priority": -1}, "priority"),
         ({"priority": 101}, "priority"),
         ({"timeout": 0}, "timeout"),

@@ -147,3 +147,21 @@ def test_variables_that_commands_are_given_are_no_settings(monkeypatch: pytest.M
 def test_leases_are_renewed_four_times() -> None:
     settings = EngineSettings(lease=20)
     assert (settings.lease_ms, settings.renewal_period) == (20_000, 5)
+
+
+def test_what_is_said_of_limits_goes_before_their_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def limits() -> tuple[int, int, int, float]:
+        said = load_settings().limits
+        return said.active_per_owner, said.fires_per_owner, said.fires_per_conversation, said.min_interval
+
+    assert limits() == (10, 0, 0, 0)
+    write('[limits]\nprofile = "agents"\n')
+    assert limits() == (10, 100, 24, 60)
+    write('[limits]\nprofile = "agents"\nfires_per_owner = 7\nmin_interval = 0\nactive_per_owner = 3\n')
+    assert limits() == (3, 7, 24, 0)
+    monkeypatch.setenv("SCHEDULED_PROMPTS_LIMITS__FIRES_PER_CONVERSATION", "5")
+    assert limits() == (3, 7, 5, 0)
+    write('[limits]\nprofile = "robots"\n')
+    assert "limits.profile" in problem()
+    write("[limits]\nactive_per_owner = -1\n")
+    assert "limits.active_per_owner" in problem()

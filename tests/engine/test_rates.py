@@ -211,3 +211,20 @@ async def test_a_manual_run_that_waits_for_its_turn_outlives_the_next_occurrence
         assert (await scheduler.fire(manual.id)).status == "retrying"
         await store.clock.sleep(22 * 3600)
         assert (await scheduler.fire(manual.id)).status == "succeeded"
+
+
+async def test_turns_of_who_does_not_wait_are_found_and_repaired(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        limits = Limits(fires_per_owner=1)
+        now = store.clock.now()
+        [ran, waits] = [await queued(store, once=True, owner="ann", next_at=now + n) for n in range(2)]
+        await taking(store, limits)
+        assert await store.inspect() == []
+        lab.inspector.zadd(store.keys.turns("owner", "ann"), {ran: 1, "0" * 26 + "@1": 1})
+        lab.inspector.zadd(store.keys.turns("owner", "bob"), {waits: 1})
+        found = await store.inspect()
+        assert sorted(one.kind for one in found) == ["index_without_fire", "waits_for_no_turn", "waits_for_no_turn"]
+        for one in found:
+            assert await store.repair(one), one.message
+        assert await store.inspect() == []
