@@ -106,7 +106,7 @@ def test_a_prompt_fires_is_waited_for_and_told_and_the_daemon_stops(place: Place
     assert added.stdout.splitlines()[-1] == "say hello"
     assert "succeeded" in added.stdout.splitlines()[-2]
     assert added.stderr == ""
-    assert 2 <= time.monotonic() - started < 8
+    assert 2 <= time.monotonic() - started < 30  # a busy machine takes seconds to start a program
 
     broken = place.call("add", "x", "--when", "every 1s", "--runner", "broken", "--retries", "0", "--wait", "--json")
     assert broken.returncode == 1
