@@ -49,14 +49,22 @@ async def cleanup(choices: Choices, *, days: float | None) -> None:
     settings = chosen_settings(choices)
     kept = settings.engine.retention_days if days is None else days
     async with open_scheduler(settings) as scheduler:
-        purged = await cleanup(scheduler.store, kept)
+        purged = await cleanup(scheduler.store, kept, keep=settings.engine.keep_fires)
     if choices.as_json:
         write_document(
-            {"prompts": purged.prompts, "fires": purged.fires, "days_kept": kept, "undated": list(purged.undated)}
+            {
+                "prompts": purged.prompts,
+                "fires": purged.fires,
+                "days_kept": kept,
+                "undated": list(purged.undated),
+                "orphans": purged.orphans,
+            }
         )
         return
     deleted = f"{count(purged.prompts, 'prompt')} and {count(purged.fires, 'fire')}"
     lines = [f"deleted {deleted} that ended more than {kept:g} {'day' if kept == 1 else 'days'} ago"]
+    if purged.orphans:
+        lines.append(f"and {count(purged.orphans, 'thing')} left of prompts that were gone")
     if purged.undated:
         lines.append(f"kept {len(purged.undated):,} of which nobody knows when they ended")
     write_lines("\n".join(lines))

@@ -21,7 +21,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.hooks import FireHook, Hooks, PromptHook
 from scheduled_prompts.engine.membership import Membership
-from scheduled_prompts.engine.retention import cleanup
+from scheduled_prompts.engine.retention import DAY_MS, cleanup
 from scheduled_prompts.engine.rules import apply_new_rules
 from scheduled_prompts.engine.sweep import sweep
 from scheduled_prompts.engine.timers import Timers
@@ -250,7 +250,8 @@ class Daemon:
         self.on_sweep()
 
     async def _clean_up(self) -> None:
-        purged = await cleanup(self.store, self.settings.retention_days)
+        orphans = await self.store.time_for_orphans(DAY_MS)  # one daemon, once a day
+        purged = await cleanup(self.store, self.settings.retention_days, keep=self.settings.keep_fires, orphans=orphans)
         if purged.prompts or purged.fires:
             log.info("cleaned_up", prompts=purged.prompts, fires=purged.fires)
 

@@ -16,9 +16,10 @@ VISITED = (PromptStatus.EXECUTED, PromptStatus.CANCELLED, PromptStatus.ACTIVE, P
 """Prompts that are still to fire for the first time have nothing to delete."""
 
 
-async def cleanup(store: Store, days: float) -> Purged:
-    """Delete what ended more than `days` ago. Retention counts from when a prompt ended, or from when it was created
-    where that is unknown; one with neither is logged and left, and so is one that cannot be read."""
+async def cleanup(store: Store, days: float, *, keep: int | None = None, orphans: bool = True) -> Purged:
+    """Delete what ended more than `days` ago, and of each living prompt all but the latest `keep` fires. Retention
+    counts from when a prompt ended, or from when it was created where that is unknown; one with neither is logged and
+    left, and so is one that cannot be read. `orphans`: what belongs to no prompt goes, too."""
     before = store.clock.now() - round(days * DAY_MS)
     prompts = fires = 0
     undated: list[str] = []
@@ -32,7 +33,7 @@ async def cleanup(store: Store, days: float) -> Purged:
                     log.warning("prompt_not_cleaned_up", prompt=prompt.id, error=prompt.error)
             if not readable:
                 continue
-            purged = await store.purge(readable, before)
+            purged = await store.purge(readable, before, keep=keep)
             prompts += purged.prompts
             fires += purged.fires
             undated += purged.undated
@@ -42,7 +43,10 @@ async def cleanup(store: Store, days: float) -> Purged:
             prompt=prompt_id,
             hint="neither ended_at nor created_at is known; it is kept",
         )
-    return Purged(prompts, fires, undated)
+    left_over = await store.delete_orphans() if orphans else 0
+    if left_over:
+        log.warning("orphans_deleted", count=left_over, hint="something of prompts that were gone was still there")
+    return Purged(prompts, fires, undated, left_over)
 
 
 async def _pages(store: Store, status: PromptStatus) -> list[list[str]]:

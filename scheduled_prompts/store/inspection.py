@@ -126,12 +126,16 @@ class Inspection:
 
     async def _batches(self) -> AsyncIterator[list[Item]]:
         """All that is in the namespace, as it is to be judged."""
+        async for names in self._names():
+            if items := [item for name in names if (item := _item(name))]:
+                yield items
+
+    async def _names(self) -> AsyncIterator[list[str]]:
+        """The keys of the namespace, without the prefix, page by page."""
         prefix, cursor = self.keys.prefix, 0
         while True:
             cursor, names = await self.transport.ask(partial(self._scan, cursor))
-            items = [item for name in as_text(list(names)) if (item := _item(name.removeprefix(prefix)))]
-            if items:
-                yield items
+            yield [name.removeprefix(prefix) for name in as_text(list(names))]
             if cursor == 0:
                 return
 

@@ -209,6 +209,8 @@ class Purged(NamedTuple):
     prompts: int
     fires: int
     undated: list[str]
+    orphans: int = 0
+    """Fires, keys and entries of prompts that were gone."""
 
 
 ALL = "*"

@@ -13,9 +13,9 @@ from scheduled_prompts.store.connection import Connection, adopt, connect
 from scheduled_prompts.store.counts import Counts
 from scheduled_prompts.store.events import EventReads
 from scheduled_prompts.store.halting import Halting
-from scheduled_prompts.store.inspection import Inspection
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.opening import check_namespace, check_server
+from scheduled_prompts.store.orphans import Orphans
 from scheduled_prompts.store.reads import Reads
 from scheduled_prompts.store.spend import Spend
 from scheduled_prompts.store.transitions import Transitions
@@ -24,7 +24,7 @@ from scheduled_prompts.store.transport import Transport
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Inspection):
+class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Orphans):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.

@@ -286,9 +286,12 @@ class Transitions:
         )
         return bool(answer[0] == "quarantined")
 
-    async def purge(self, prompts: Iterable[ScheduledPrompt], before: int, *, op: str | None = None) -> Purged:
-        """Delete what has been over since before `before` (ms UTC). Of a prompt with more than 1,000 fires, the oldest
-        1,000; it is kept until a later call finds none left."""
+    async def purge(
+        self, prompts: Iterable[ScheduledPrompt], before: int, *, keep: int | None = None, op: str | None = None
+    ) -> Purged:
+        """Delete what has been over since before `before` (ms UTC), and of a living prompt's fires all but the latest
+        `keep`. Of a prompt with more than 1,000 fires to go, the oldest 1,000; it is kept until a later call finds none
+        left."""
         items = [
             {
                 "id": p.id,
@@ -305,7 +308,7 @@ class Transitions:
         for first in range(0, len(items), PURGE_BATCH):
             page = items[first : first + PURGE_BATCH]
             answer += await self.transport.run(
-                script.PURGE, op=f"{op}.{first}", before=str(before), items=to_json(page)
+                script.PURGE, op=f"{op}.{first}", before=str(before), keep=keep or 0, items=to_json(page)
             )
         return Purged(
             prompts=sum(1 for outcome, _ in answer if outcome == "purged"),

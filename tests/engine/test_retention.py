@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from scheduled_prompts.engine.retention import cleanup
+from scheduled_prompts.errors import NotFound
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 
@@ -29,6 +30,24 @@ async def test_ended_prompts_go_with_all_that_is_theirs_when_their_time_is_over(
         assert (purged.prompts, purged.fires) == (2, 1)
         assert [name for name in lab.keys() if executed in name or cancelled in name] == []
         assert (await at.scheduler.list()).items == []
+
+
+async def test_a_cancelled_prompt_can_be_looked_at_until_its_time_is_over(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LONG)
+        prompt = await at.add("every 1h")
+        await at.sleep(2 * 3600 + 60)
+        await at.scheduler.cancel(prompt)
+        await at.daemon.__aexit__()
+        await at.sleep(6 * DAY)
+        await cleanup(at.store, 7)
+        assert (await at.scheduler.get(prompt)).status == "cancelled"
+        assert [fire.status for fire in await at.fires(prompt)] == ["succeeded"] * 2
+        assert [(span.kind, span.by) for span in await at.scheduler.spans(prompt)] == [("cancelled", "api")]
+        await at.sleep(DAY + 60)
+        assert (await cleanup(at.store, 7)).prompts == 1
+        with pytest.raises(NotFound):
+            await at.scheduler.get(prompt)
 
 
 async def test_old_fires_of_a_living_prompt_go_and_the_prompt_stays(lab: Lab) -> None:
@@ -107,6 +126,20 @@ async def test_the_daemon_cleans_up_by_itself(lab: Lab) -> None:
         await at.add("in 1s")
         await at.sleep(2 * 3600)
         assert (await at.scheduler.list()).items == []
+
+
+async def test_the_daemon_deletes_orphans_once_a_day(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **{**LONG, "cleanup_period": 6 * 3600.0})
+        key = f"{lab.prefix}fire:01ARZ3NDEKTSV4RRFFQ69G5FAV@1"
+        lab.inspector.hset(key, mapping={"status": "failed", "nominal": 1})
+        await at.sleep(7 * 3600)
+        assert not lab.inspector.exists(key)
+        lab.inspector.hset(key, mapping={"status": "failed", "nominal": 1})
+        await at.sleep(12 * 3600)
+        assert lab.inspector.exists(key)
+        await at.sleep(12 * 3600)
+        assert not lab.inspector.exists(key)
 
 
 async def test_a_prompt_keeps_no_more_fires_than_it_should(lab: Lab) -> None:

@@ -2,11 +2,11 @@
 -- Guard: a prompt has the version that was read, has ended before the horizon (or, where that is unknown, was created before it) and has no live fire;
 -- a fire has ended.
 -- KEYS: meta
--- ARGV: op now before items
--- `before` is the horizon, ms; `items` is JSON: id, version, platform, owner, agent, key ('' for none).
+-- ARGV: op now before keep items
+-- `before` is the horizon, ms; `keep` is how many fires of a living prompt are kept at most (0: however many); `items` is JSON: id, version, platform, owner, agent, key ('' for none).
 -- Answers, for each item, {'purged' | 'kept' | 'undated' (neither ended_at nor created_at can be read), fires deleted}.
 if prior then return prior end
-local answers, before = {}, tonumber(ARGV[3])
+local answers, before, keep = {}, tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function purge_prompt(item, status)
   redis.call('DEL', prompt_key(item.id), history_key(item.id), live_key(item.id), spans_key(item.id), version_key(item.id), spend_key('prompt:' .. item.id))
@@ -20,13 +20,24 @@ local function purge_prompt(item, status)
   end
 end
 
-local function delete_fires(id, last)
+local function delete_ended(id, fires)
   local over = {}
-  for _, fire in ipairs(redis.call('ZRANGEBYSCORE', history_key(id), '-inf', last, 'LIMIT', 0, 1000)) do
+  for _, fire in ipairs(fires) do
     if redis.call('SISMEMBER', live_key(id), fire) == 0 then over[#over + 1] = fire end
   end
   forget_fires(id, over)
   return #over
+end
+
+local function delete_fires(id, last)
+  return delete_ended(id, redis.call('ZRANGEBYSCORE', history_key(id), '-inf', last, 'LIMIT', 0, 1000))
+end
+
+-- `settle` keeps a history short; but of a prompt whose occurrences are all skipped nothing is settled.
+local function delete_surplus(id)
+  local surplus = keep > 0 and redis.call('ZCARD', history_key(id)) - keep or 0
+  if surplus <= 0 then return 0 end
+  return delete_ended(id, redis.call('ZRANGE', history_key(id), 0, math.min(surplus, 1000) - 1))
 end
 
 -- Earlier definitions are kept as long as a fire runs, or ran, one of them.
@@ -49,7 +60,7 @@ local function purge(i, item)
   if not status or stored[4] ~= item.version then
     answers[i] = {'kept', '0'}
   elseif not has_ended(status) then
-    answers[i] = {'kept', tostring(delete_fires(item.id, '(' .. ARGV[3]))}
+    answers[i] = {'kept', tostring(delete_fires(item.id, '(' .. ARGV[3]) + delete_surplus(item.id))}
     forget_definitions(item.id)
   elseif not since then
     answers[i] = {'undated', '0'}
@@ -66,7 +77,7 @@ local function purge(i, item)
   end
 end
 
-for i, item in ipairs(cjson.decode(ARGV[4])) do
+for i, item in ipairs(cjson.decode(ARGV[5])) do
   if harm_alone(purge, i, item) then answers[i] = {'kept', '0'} end
 end
 return remember(answers)
