@@ -143,7 +143,7 @@ def test_a_second_signal_hurries_the_daemon(place: Place) -> None:
     daemon.send_signal(signal.SIGINT)
     daemon.communicate(timeout=10)
     assert daemon.returncode == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert place.call("cancel", added["prompt"]["id"]).returncode == 0
 
 

@@ -129,7 +129,7 @@ def test_a_reader_that_stops_holds_up_nobody() -> None:
     started = time.monotonic()
     for number in range(5_000):
         lines.write(f"{number} " + "x" * 100)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5
     got: list[str] = []
 
     def read() -> None:

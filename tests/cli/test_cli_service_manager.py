@@ -256,7 +256,7 @@ def test_a_manager_that_does_not_listen_holds_nobody_up(manager: Manager) -> Non
     started = time.monotonic()
     for _ in range(2_000):  # more than its queue takes
         ServiceManager(manager.address).hear_of_a_sweep("well")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert manager.hears() == {"READY": "1", "STATUS": "well"}
 
 

@@ -96,7 +96,7 @@ def test_a_timeout_ends_the_grandchildren_too(tmp_path: Path) -> None:
     family = asyncio.run(scenario())
     assert len(family) == 2
     assert wait_until_gone(*family)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_background_process_that_let_go_of_the_pipes_is_ended_as_well(tmp_path
     pids = tmp_path / "pids"
     started = time.monotonic()
     assert run(shell(f"sleep 60 </dev/null >/dev/null 2>&1 & echo $! > {pids}; echo answered")) == "answered\n"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert wait_until_gone(int(pids.read_text()))
 
 

@@ -210,7 +210,7 @@ def test_a_thread_that_hangs_holds_up_neither_the_fire_nor_the_loop() -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         asyncio.run(scenario())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     release.set()
 
 

@@ -374,7 +374,7 @@ async def test_when_patience_is_exhausted_the_error_says_where_and_what_to_look_
         since = time.monotonic()
         with pytest.raises(StoreUnreachable) as caught:
             await wire.store.heartbeat("d", "{}")
-        assert time.monotonic() - since < 1.0
+        assert time.monotonic() - since < 3
         assert caught.value.message.startswith(f"{wire.proxy.url} does not answer: ")
         assert caught.value.hint == "is the server running, and is the address right?"
 
