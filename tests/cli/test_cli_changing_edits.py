@@ -32,7 +32,9 @@ def test_an_edit_says_what_changed_and_what_comes_next(cli: CommandLine) -> None
 
 def test_programs_are_told_the_names_of_what_changed(cli: CommandLine) -> None:
     prompt_id = add(cli)
-    answer = cli.json("edit", prompt_id, "--version", "1", "--text", "say bye", "--timeout", "5m", "--priority", "50")
+    answer = cli.json(
+        "edit", prompt_id, "--version", "1", "--text", "say bye", "--timeout", "5m", "--on-crash", "rerun"
+    )
     assert answer["changed"] == ["text", "timeout"]
     assert (answer["prompt"]["text"], answer["prompt"]["timeout"], answer["prompt"]["version"]) == ("say bye", 300, 2)
     assert len(answer["upcoming"]) == 5

@@ -94,7 +94,7 @@ def test_list_pages_and_filters(cli: CommandLine) -> None:
     assert [item["id"] for item in first["items"] + rest["items"]] == ids[::-1]
     assert rest["cursor"] is None
     assert {item["owner"] for item in cli.json("list", "--owner", "anna")["items"]} == {"anna"}
-    assert cli.json("list", "--status", "paused") == {"items": [], "cursor": None, "unreadable": []}
+    assert cli.json("list", "--status", "paused") == {"items": [], "cursor": None, "unreadable": [], "halted": None}
 
 
 def test_global_options_stand_before_and_behind_the_command(cli: CommandLine) -> None:
