@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scheduled_prompts.budgets import Budgets
     from scheduled_prompts.engine.daemon import Daemon
     from scheduled_prompts.errors import (
         AllStopped,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         tick_scheduled_prompts,
     )
     from scheduled_prompts.limits import Limits
+    from scheduled_prompts.money import Usage
     from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
     from scheduled_prompts.runners.command import CommandRunner
     from scheduled_prompts.runners.contract import Permanent, Retry, Runner
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AllStopped": "errors",
+    "Budgets": "budgets",
     "CommandRunner": "runners.command",
     "Conflict": "errors",
     "Cron": "schedule",
@@ -75,6 +78,7 @@ _HOMES = {
     "StoreUnreachable": "errors",
     "StoreUnusable": "errors",
     "UnknownTimezone": "errors",
+    "Usage": "money",
     "VersionConflict": "errors",
     "WebhookRunner": "runners.webhook",
     "cleanup_expired_prompts": "hosting",

@@ -18,6 +18,8 @@ from scheduled_prompts.names import Name
 from scheduled_prompts.schedule import zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD_MS = 10_000
+"""A fire may be taken up to so much before it is due: it belongs to the day on which it is due."""
 
 
 class OwnerBudget(BaseModel):
@@ -60,13 +62,20 @@ class Budgets(BaseModel):
 
     def document(self, now: int) -> str:
         """What `take` reads: JSON, in micro-units, without what is not limited."""
-        return f'{{"day":"{self.day(now)}"{self._limits}}}'
+        day, ahead = self.day(now), self.day(now + AHEAD_MS)
+        turn = "" if day == ahead else f'"next_day":"{ahead}","turns_at":"{self._midnight(ahead)}",'
+        return f'{{{turn}"day":"{day}"{self._limits}}}'
 
-    def counted(self, usage: Usage, now: int) -> dict[str, str]:
-        """What `settle` is told of an attempt's usage. A cost in another currency is kept, and not counted."""
+    def _midnight(self, day: str) -> int:
+        """When a day begins (ms UTC)."""
+        return round(datetime.fromisoformat(day).replace(tzinfo=zone(self.timezone or "UTC")).timestamp() * 1000)
+
+    def counted(self, usage: Usage, started_at: int) -> dict[str, str]:
+        """What `settle` is told of what an attempt that began then (ms UTC) used. A cost in another currency is kept,
+        and not counted."""
         currency = usage.currency or self.currency
         return {
-            "day": self.day(now),
+            "day": self.day(started_at),
             "tokens_in": str(usage.tokens_in),
             "tokens_out": str(usage.tokens_out),
             "cost": "" if usage.cost is None else str(to_micro(usage.cost)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from scheduled_prompts.cli.apply_screen import applied, applied_document
 from scheduled_prompts.cli.files import read_tables, read_text, refusal
-from scheduled_prompts.cli.options import Choices, seconds
+from scheduled_prompts.cli.options import Choices, money, seconds
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
 from scheduled_prompts.cli.policies import retries
 from scheduled_prompts.cli.session import chosen_settings, closed_scheduler, why_unserved
@@ -31,6 +32,7 @@ _DURATIONS = {
     for name, field in Definition.model_fields.items()
     if field.annotation in (float, float | None) and name not in _NUMBERS
 }
+_AMOUNTS = ("max_cost", "budget_day", "budget_total")
 _OTHER_WORDS = {"schedule": "when", "cron": "when", "tz": "timezone", "prompt": "text", "file": "text_file"}
 _HINTS = {
     "key": "the key is the table's name",
@@ -166,12 +168,24 @@ def _read_fields(place: str, table: Mapping[str, Any], problems: list[Problem]) 
             delays = [_duration(delay, f"{here}[{number}]", problems) for number, delay in enumerate(value)]
             if None not in delays:
                 fields[name] = tuple(delays)
+        elif name in _AMOUNTS:
+            if (amount := _amount(value, here, problems)) is not None:
+                fields[name] = amount
         elif name in _DURATIONS:
             if (duration := _duration(value, here, problems)) is not None:
                 fields[name] = duration
         else:
             fields[name] = tuple(value) if isinstance(value, list) else value
     return fields
+
+
+def _amount(value: Any, place: str, problems: list[Problem]) -> Decimal | None:
+    if isinstance(value, str):
+        return _read(money, value, place, problems)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(str(value))
+    problems.append(Problem(place, f"it is an amount such as 2.50, not {_shown(value)}"))
+    return None
 
 
 def _duration(value: Any, place: str, problems: list[Problem]) -> float | None:

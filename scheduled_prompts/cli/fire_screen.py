@@ -7,6 +7,7 @@ from scheduled_prompts.cli.moments import absolute, how_far, length
 from scheduled_prompts.cli.naming import caption, reference, said
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.screens import end_in_words
+from scheduled_prompts.cli.spending import usage_in_words
 from scheduled_prompts.fire import Fire
 
 
@@ -21,6 +22,7 @@ def whole_fire(fire: Fire, zone_name: str, now: int) -> str:
         ("ended", _end(fire, zone_name)),
         ("retry", f"{_moment(fire.retry_at, zone_name, now)}" if fire.status == "retrying" else ""),
         ("attempts", _attempts(fire)),
+        ("used", usage_in_words(fire)),
         ("daemon", fire.daemon or ""),
         ("runner", fire.runner if fire.platform == "default" else f"{fire.runner}, on platform {fire.platform}"),
         ("id", fire.id),

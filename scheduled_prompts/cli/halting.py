@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 
 from scheduled_prompts.cli.layout import count
@@ -17,7 +16,7 @@ from scheduled_prompts.views import instant
 
 async def stop_all(choices: Choices, note: str | None, *, cancel_running: bool) -> None:
     async with open_scheduler(chosen_settings(choices)) as scheduler:
-        answer = await scheduler.stop_all(note, by=_me(), cancel_running=cancel_running)
+        answer = await scheduler.stop_all(note, cancel_running=cancel_running)
         zone_name, now = scheduler.timezone, scheduler.clock.now()
         running = await scheduler.store.running_fires()
     if choices.as_json:
@@ -43,7 +42,7 @@ async def stop_all(choices: Choices, note: str | None, *, cancel_running: bool) 
 
 async def start_all(choices: Choices) -> None:
     async with open_scheduler(chosen_settings(choices)) as scheduler:
-        over = await scheduler.start_all(by=_me())
+        over = await scheduler.start_all()
         zone_name, now = scheduler.timezone, scheduler.clock.now()
     if choices.as_json:
         write_document({"started": over is not None, "was": halt_view(over, zone_name)})
@@ -75,11 +74,3 @@ def halt_view(halt: Halt | None, timezone: str) -> dict[str, Any] | None:
     if halt is None:
         return None
     return {"since": instant(halt.at, timezone), "by": halt.by or None, "note": halt.note or None}
-
-
-def _me() -> str:
-    """Who types this, as far as the system tells."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in many containers
-        return ""

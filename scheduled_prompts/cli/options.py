@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 import typer
@@ -130,3 +131,12 @@ WaitTimeout = Annotated[
         rich_help_panel=WAITING,
     ),
 ]
+
+
+def money(text: str) -> Decimal:
+    """An amount such as `2.50`. Raises ValueError."""
+    said = text.strip()
+    whole, dot, places = said.partition(".")
+    if not (said.isascii() and whole.isdecimal() and (places.isdecimal() or not dot) and len(places) <= 6):
+        raise ValueError(f"{text!r} is no amount such as 2.50 (no currency, at most six places)")
+    return Decimal(said)

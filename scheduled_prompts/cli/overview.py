@@ -15,9 +15,11 @@ from scheduled_prompts.cli.moments import absolute, coming, length
 from scheduled_prompts.cli.naming import caption
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.painting import painted
+from scheduled_prompts.cli.spending import spent_in_words
 from scheduled_prompts.cli.tables import STATUS_STYLES
 from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.scheduler.stats import Due, Ended, Stats
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import ALL, DaemonInfo, ReadPrompt
@@ -41,6 +43,7 @@ def overview(stats: Stats, first: ReadPrompt, where: str, start_one: str) -> str
         ("Fires", _wrapped(_fires(stats), room)),
         ("Last hour", _wrapped(_last_hour(stats.last_hour), room)),
         ("Lateness", _wrapped(_late(stats), room)),
+        ("Spent", _wrapped(_spent(stats.spending), room)),
         ("Daemons", _daemons(stats, start_one, room)),
     ]
     lines = []
@@ -105,6 +108,13 @@ def _late(stats: Stats) -> list[Text]:
     if late.p50 is None or late.p99 is None:
         return []
     return [Text(f"p50 {length(late.p50)}"), Text(f"p99 {length(late.p99)}"), Text("in the last hour", style="dim")]
+
+
+def _spent(spending: Spending | None) -> list[Text]:
+    if spending is None or not spending.is_used:
+        return []
+    today = Text(f"today {spent_in_words(spending.today, spending.currency)}")
+    return [today, Text(f"in all {spent_in_words(spending.total, spending.currency)}", style="dim")]
 
 
 def _daemons(stats: Stats, start_one: str, room: int) -> list[Text]:

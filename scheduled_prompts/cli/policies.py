@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from scheduled_prompts.cli.options import seconds
+from scheduled_prompts.cli.options import money, seconds
 
 HOW_IT_RUNS = "How it runs"
 """A panel of `--help`."""
@@ -101,6 +101,9 @@ OPTIONS = (
     PolicyOption("max-fires", int, "Fire so many times, then be executed.", metavar="N"),
     PolicyOption("quiet", str, "Nothing is due then: 22:00-07:00, several with commas; or none.", metavar="HOURS"),
     PolicyOption("quiet-policy", Literal["skip", "defer"], "What falls in them is skipped, or due at their end."),
+    PolicyOption("max-cost", money, "What one fire may cost at most; reserved before it runs.", metavar="AMOUNT"),
+    PolicyOption("budget-day", money, "What all its fires may cost in a day.", metavar="AMOUNT"),
+    PolicyOption("budget-total", money, "What all its fires may cost.", metavar="AMOUNT"),
 )
 
 

@@ -17,6 +17,7 @@ from scheduled_prompts.cli.session import (
     open_scheduler,
     why_unserved,
 )
+from scheduled_prompts.cli.spending import spending_view
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.ids import short
@@ -80,6 +81,7 @@ async def show(choices: Choices, prompt_id: str) -> None:
         spans = await scheduler.spans(prompt.id)
         fires = await scheduler.history(prompt.id, limit=LATELY)
         upcoming = scheduler.upcoming(prompt)
+        spending = await scheduler.spending(prompt=prompt.id)
         last = {} if choices.as_json else await _last_fires(scheduler, [prompt])
         now = scheduler.clock.now()
         halt = await scheduler.halted()
@@ -93,6 +95,7 @@ async def show(choices: Choices, prompt_id: str) -> None:
                 "fires": [fire_view(fire, prompt.timezone) for fire in fires.items],
                 "spans": [span_view(span, prompt.timezone) for span in spans],
                 "missed": [span_view(span, prompt.timezone) for span in spans if span.kind == "missed"],
+                "spending": spending_view(spending),
                 "halted": halt_view(halt, prompt.timezone),
             },
             warning,
@@ -102,7 +105,7 @@ async def show(choices: Choices, prompt_id: str) -> None:
     from scheduled_prompts.cli.screens import whole_prompt
 
     account = Account(prompt.id, fires.items, spans[-LATELY:], has_more=fires.cursor is not None)
-    write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, now, currency))
+    write_lines(whole_prompt(prompt, upcoming, last.get(prompt.id), account, broken, spending, now))
     if warning is not None:
         write_warning(*warning)
 

@@ -9,6 +9,7 @@ from scheduled_prompts.cli.layout import Fields, below_each_other, count, field_
 from scheduled_prompts.cli.moments import absolute, both, coming, how_far, length, why
 from scheduled_prompts.cli.naming import reference, said, title
 from scheduled_prompts.cli.output import visible
+from scheduled_prompts.cli.spending import money_fields
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.ids import short
 from scheduled_prompts.policies import Policies
@@ -17,6 +18,7 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Paused, Preview, Resumed, Scheduled, Skipped
+from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.store.records import Cancelled, Quarantined
 from scheduled_prompts.upcoming import Occurrence
 
@@ -43,8 +45,8 @@ def whole_prompt(
     last: Fire | None,
     account: Account,
     broken: Quarantined | None,
+    spending: Spending,
     now: int,
-    currency: str,
 ) -> str:
     """The answer to `show`."""
     zone_name = prompt.timezone
@@ -54,7 +56,7 @@ def whole_prompt(
         ("error", f"{visible(broken.error)} (set aside {both(broken.at, zone_name, now)})" if broken else ""),
         ("text", visible(prompt.text)),
         ("when", _when(prompt)),
-        ("does", does(prompt, currency)),
+        ("does", does(prompt, spending.currency)),
         *next_times(upcoming, zone_name, now),
         *below_each_other("skips", [absolute(nominal, zone_name, weekday=True) for nominal in prompt.skips]),
         ("jitter", f"up to {length(prompt.jitter_ms)}" if prompt.jitter else ""),
@@ -69,6 +71,7 @@ def whole_prompt(
         ("retries", retries_in_words(prompt)),
         ("pause after", pause_after_in_words(prompt) if prompt.pause_after != default("pause_after") else ""),
         ("on crash", prompt.on_crash),
+        *money_fields(prompt, spending),
         ("created", both(prompt.created_at, zone_name, now)),
         ("version", str(prompt.version)),
         ("id", prompt.id),

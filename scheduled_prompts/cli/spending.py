@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from scheduled_prompts.cli.layout import Fields
@@ -10,15 +9,6 @@ from scheduled_prompts.fire import Fire
 from scheduled_prompts.money import plain
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.scheduler.spending import Spending, Spent
-
-
-def money(text: str) -> Decimal:
-    """An amount such as `2.50`. Raises ValueError."""
-    said = text.strip()
-    whole, dot, places = said.partition(".")
-    if not (said.isascii() and whole.isdecimal() and (places.isdecimal() or not dot) and len(places) <= 6):
-        raise ValueError(f"{text!r} is no amount such as 2.50 (no currency, at most six places)")
-    return Decimal(said)
 
 
 def money_fields(prompt: Definition, spending: Spending) -> Fields:

@@ -17,6 +17,7 @@ from scheduled_prompts.cli.moments import absolute
 from scheduled_prompts.cli.options import Choices, seconds
 from scheduled_prompts.cli.output import write_document, write_lines, write_note, write_warning
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
+from scheduled_prompts.cli.spending import spending_view
 from scheduled_prompts.errors import InvalidInput, StoreUnreachable
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.scheduler.events import GAP, Event, Events, Since
@@ -216,6 +217,7 @@ def stats_view(stats: Stats) -> dict[str, Any]:
             "lateness_ms": {"p50": stats.lateness.p50, "p99": stats.lateness.p99},
         },
         "hours": [{"start": instant(hour.start, zone), **_ended_view(hour.ended)} for hour in stats.hours],
+        "spending": None if stats.spending is None else spending_view(stats.spending),
         "daemons": [_daemon_view(daemon, stats) for daemon in stats.daemons],
     }
 

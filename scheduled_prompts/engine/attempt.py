@@ -123,9 +123,8 @@ class Attempt:
             return self._stopped()
         if timed_out:
             return self._failed(f"did not end within {self._definition.timeout:g} s", None)
-        if isinstance(error, Retry | Permanent):
-            said = getattr(error, "usage", None)  # a subclass may not have called ours
-            self.usage = said if isinstance(said, Usage) else None
+        said = getattr(error, "usage", None)  # whatever is raised may have it
+        self.usage = said if isinstance(said, Usage) else None
         if isinstance(error, Retry):
             return self._failed(_message(error) or _words(error), error, asked=getattr(error, "after", None))
         if isinstance(error, Permanent):

@@ -211,7 +211,7 @@ class Worker:
             self._let_go(attempt)
             return
         if attempt.usage is not None:
-            item["usage"] = self._budgets.counted(attempt.usage, self._clock.now())
+            item["usage"] = self._budgets.counted(attempt.usage, attempt.started_at or self._clock.now())
             if item["usage"]["is_foreign"]:
                 log.warning(
                     "cost_not_counted", fire=fire.id, currency=attempt.usage.currency, budgets=self._budgets.currency

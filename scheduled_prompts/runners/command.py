@@ -4,6 +4,9 @@ What a command gets: the text on stdin; the fire as a JSON file (`SCHEDULED_PROM
 removed afterwards); and, for shell scripts, `SCHEDULED_PROMPTS_FIRE_ID`, `…_PROMPT_ID`, `…_NOMINAL`, `…_DUE`
 (ms UTC) and `…_ATTEMPT`. It inherits the daemon's environment. There is no shell, unless `argv` names one.
 
+What it used it may say, whether it succeeds or fails, in the file that `SCHEDULED_PROMPTS_USAGE_FILE` names, as JSON:
+`{"tokens_in": 1200, "tokens_out": 300, "cost": "0.0375", "currency": "USD"}`, each of which may be left out.
+
 What it answers: its stdout is the result, up to 64 KiB, the rest is read and dropped. Any exit code but 0 is
 a failure, tried again as the prompt says, and the end of stderr is the error. A command that cannot be found
 or is not executable fails its fires for good, at once, with a message that says so; at start that is a
@@ -38,9 +41,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
+from pydantic import ValidationError
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, Fire, Result, cut_text
+from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent
 from scheduled_prompts.runners.process_group import ProcessGroup
 from scheduled_prompts.views import definition_view, fire_view
@@ -48,6 +53,7 @@ from scheduled_prompts.views import definition_view, fire_view
 KILL_AFTER = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 KEPT_STDERR_BYTES = 4096
+MAX_USAGE_BYTES = 4096
 ROOM_FOR_MORE_WORDS = 64
 """Characters an error leaves for a prefix: what is too long is cut at its end, where the reason is."""
 ARGV_HINT = 'give it as a list, the program first: argv = ["cat"]'
@@ -56,7 +62,11 @@ log = structlog.get_logger("scheduled_prompts.runners.command")
 
 
 class CommandError(Exception):
-    """The command ended with an exit code other than 0, or by a signal."""
+    """The command ended with an exit code other than 0, or by a signal. `usage`: what it used all the same."""
+
+    def __init__(self, message: str, *, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class CommandRunner:
@@ -88,8 +98,8 @@ class CommandRunner:
 
     async def run(self, fire: Fire) -> Result:
         """Raises CommandError; Permanent where the command cannot be run at all, OSError where not now."""
-        with _fire_file(fire) as path:
-            child = self._start(fire, path)
+        with _fire_file(fire) as path, _usage_file() as usage_file:
+            child = self._start(fire, path, usage_file)
             try:
                 await child.completed()
                 await child.end(self.kill_after)
@@ -98,18 +108,19 @@ class CommandRunner:
                 raise
             finally:
                 child.release()
+            usage = _said_usage(usage_file, fire)
         if child.exit_code != 0:
-            raise CommandError(self._failure(child))
+            raise CommandError(self._failure(child), usage=usage)
         text, cut = cut_text(child.output.decode("utf-8", "replace"))
-        return Result(text=text, truncated=cut)
+        return Result(text=text, truncated=cut, usage=usage)
 
-    def _start(self, fire: Fire, fire_file: Path) -> ProcessGroup:
+    def _start(self, fire: Fire, fire_file: Path, usage_file: Path) -> ProcessGroup:
         try:
             return ProcessGroup(
                 self.argv,
                 stdin=fire.text.encode(),
                 cwd=self.cwd,
-                env=os.environ | self.env | _fire_environment(fire, fire_file),
+                env=os.environ | self.env | _fire_environment(fire, fire_file, usage_file),
                 keep_output=MAX_RESULT_BYTES + 1,
                 keep_errors=KEPT_STDERR_BYTES,
             )
@@ -168,9 +179,10 @@ def _ending(exit_code: int | None) -> str:
         return f"was ended by signal {-exit_code}"
 
 
-def _fire_environment(fire: Fire, fire_file: Path) -> dict[str, str]:
+def _fire_environment(fire: Fire, fire_file: Path, usage_file: Path) -> dict[str, str]:
     return {
         "SCHEDULED_PROMPTS_FIRE_FILE": str(fire_file),
+        "SCHEDULED_PROMPTS_USAGE_FILE": str(usage_file),
         "SCHEDULED_PROMPTS_FIRE_ID": fire.id,
         "SCHEDULED_PROMPTS_PROMPT_ID": fire.prompt_id,
         "SCHEDULED_PROMPTS_NOMINAL": str(fire.nominal),
@@ -193,6 +205,39 @@ def _fire_file(fire: Fire) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _usage_file() -> Iterator[Path]:
+    """An empty file for what the command used."""
+    descriptor, name = tempfile.mkstemp(prefix="scheduled-prompts-usage-", suffix=".json")
+    os.close(descriptor)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _said_usage(path: Path, fire: Fire) -> Usage | None:
+    """What the command wrote there, if it did. What cannot be read is said, and no reason to fail."""
+    try:
+        with path.open("rb") as file:
+            said = file.read(MAX_USAGE_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("usage_not_understood", fire=fire.id, error=str(error))
+        return None
+    if not said.strip():
+        return None
+    try:
+        return Usage.model_validate_json(said)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        log.warning("usage_not_understood", fire=fire.id, error=f"{place}: {problem['msg']}".removeprefix(": "))
+        return None
 
 
 def _checked_argv(argv: object) -> list[str]:

@@ -1,7 +1,7 @@
 """What a receiver's answer means for the fire.
 
-- 2xx: success, and the body is the result. A JSON object with nothing but `text`, `silent` and `yielded` (and at least
-  one of them) is read as those; whatever else the body is, it is the text.
+- 2xx: success, and the body is the result. A JSON object with nothing but `text`, `silent`, `yielded` and `usage` (and
+  at least one of them) is read as those; whatever else the body is, it is the text.
 - 408, 425, 429, 5xx: tried again, when `Retry-After` says, else by the prompt's policy.
 - Anything else fails at once, redirects too: the signature and the fire are for this receiver, and where a redirect
   leads is nobody's decision but the configuration's.
@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scheduled_prompts.fire import CUT_MARK, Result
+from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry
 from scheduled_prompts.runners.webhook_http import Answer
 
@@ -33,6 +34,13 @@ class _Said(BaseModel):
     text: str | None = None
     silent: bool = False
     yielded: bool = False
+    usage: Usage | None = None
+
+
+class _Failed(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    usage: Usage | None = None
 
 
 def result_of(answer: Answer, origin: str, now: float) -> Result:
@@ -50,7 +58,7 @@ def _success(answer: Answer) -> Result:
         return Result(text=f"[compressed by the receiver, though not asked for: {len(answer.body):,} bytes]")
     said = _said(answer)
     if said is not None:
-        return Result(**said.model_dump())
+        return Result(text=said.text, silent=said.silent, yielded=said.yielded, usage=said.usage)
     text = answer.body.decode("utf-8", "ignore" if answer.cut else "replace")
     return Result(text=text + CUT_MARK, truncated=True) if answer.cut else Result(text=text or None)
 
@@ -72,8 +80,18 @@ def _failure(answer: Answer, origin: str, now: float) -> Retry | Permanent:
     if line := _first_line(answer):
         said = f"{said}: {line}"
     if answer.status >= 500 or answer.status in WORTH_ANOTHER_TRY:
-        return Retry(said, after=retry_after(answer, now))
-    return Permanent(said)
+        return Retry(said, after=retry_after(answer, now), usage=_usage(answer))
+    return Permanent(said, usage=_usage(answer))
+
+
+def _usage(answer: Answer) -> Usage | None:
+    """What a failure cost all the same: the `usage` of a JSON object, whatever else is in it."""
+    if answer.cut or _media_type(answer) != "application/json":
+        return None
+    try:
+        return _Failed.model_validate_json(answer.body).usage
+    except ValidationError:
+        return None
 
 
 def retry_after(answer: Answer, now: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from redis.asyncio import Redis
 
 from scheduled_prompts import ids
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
@@ -17,7 +18,7 @@ from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import OwnerPolicies, Policies
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
 from scheduled_prompts.schedule import Once, system_timezone, zone
-from scheduled_prompts.scheduler import applying, changing, explaining, exporting, finding, serving
+from scheduled_prompts.scheduler import applying, changing, explaining, exporting, finding, serving, spending
 from scheduled_prompts.scheduler.answers import (
     UPCOMING,
     Edited,
@@ -45,6 +46,7 @@ from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
 from scheduled_prompts.scheduler.explaining import Explained, Moment, Why
 from scheduled_prompts.scheduler.exporting import Imported
+from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import HALTED, Halt, Stopped
@@ -80,6 +82,7 @@ class Scheduler:
         policies: Policies | None = None,
         owners: Mapping[str, OwnerPolicies] | None = None,
         limits: Limits | None = None,
+        budgets: Budgets | None = None,
         actor: str = "api",
         clock: Clock | None = None,
     ) -> None:
@@ -90,6 +93,7 @@ class Scheduler:
         self.policies = policies or Policies()
         self.owners = dict(owners or {})
         self.limits = limits or Limits()
+        self.budgets = budgets or Budgets()
         self.actor = actor_named(actor)
 
     @staticmethod
@@ -256,19 +260,19 @@ class Scheduler:
 
     # The kill switch
 
-    async def stop_all(self, note: str | None = None, *, by: str = "", cancel_running: bool = False) -> Stopped:
+    async def stop_all(self, note: str | None = None, *, cancel_running: bool = False) -> Stopped:
         """Nothing is started any more, by no daemon, until `start_all`; what became due stays due. What runs goes on,
-        unless `cancel_running` asks it to stop. `by`: who says so. Stopping what is stopped changes nothing else.
+        unless `cancel_running` asks it to stop. Stopping what is stopped changes nothing else.
 
         Raises InvalidInput for a note that is too long.
         """
         changing.check_note(note)
-        return await self.store.stop_all(by=by, note=note or "", cancel_running=cancel_running)
+        return await self.store.stop_all(by=self.actor, note=note or "", cancel_running=cancel_running)
 
-    async def start_all(self, *, by: str = "") -> Halt | None:
+    async def start_all(self) -> Halt | None:
         """All goes on: what became due meanwhile is judged by each prompt's misfire policy. Returns the halt that is
         over, or None where nothing was stopped."""
-        return await self.store.start_all(by=by)
+        return await self.store.start_all(by=self.actor)
 
     async def halted(self) -> Halt | None:
         """Since when, by whom and why all is stopped; None where it is not."""
@@ -386,7 +390,17 @@ class Scheduler:
 
     async def stats(self) -> Stats:
         """How things stand, in numbers: prompts, fires, lateness, daemons. Costs the same however many there are."""
-        return await read_stats(self.store, self.timezone)
+        return await read_stats(self.store, self.timezone, self.budgets)
+
+    async def spending(self, *, prompt: str | None = None, owner: str | None = None) -> Spending:
+        """What was spent today and in all, and what may be: by one prompt, by an owner, or by everything. Raises
+        NotFound, InvalidInput."""
+        if prompt is not None:
+            found = await self.get(prompt)
+            return await spending.of_prompt(self.store, self.budgets, found.id, found)
+        if owner is not None:
+            return await spending.of_owner(self.store, self.budgets, owner)
+        return await spending.of_everything(self.store, self.budgets)
 
     async def past_events(
         self, *, limit: int = 20, since: Since | None = None, prompt: str | None = None, types: Collection[str] = ()

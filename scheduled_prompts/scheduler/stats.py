@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.schedule import zone
 from scheduled_prompts.scheduler import serving
+from scheduled_prompts.scheduler.spending import Spending, of_everything
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.counts import WINDOW_MS, Window
 from scheduled_prompts.store.halting import Halt
@@ -84,13 +86,15 @@ class Stats(NamedTuple):
     daemons: Sequence[DaemonInfo]
     halt: Halt | None = None
     """All is stopped."""
+    spending: Spending | None = None
+    """What was spent, by everything."""
 
     @property
     def quarantined(self) -> int:
         return self.by_status[PromptStatus.QUARANTINED]
 
 
-async def read_stats(store: Store, timezone: str) -> Stats:
+async def read_stats(store: Store, timezone: str, budgets: Budgets) -> Stats:
     now = store.clock.now()
     starts = hours_until(now, timezone)
     first = starts[0] // WINDOW_MS * WINDOW_MS
@@ -116,6 +120,7 @@ async def read_stats(store: Store, timezone: str) -> Stats:
         ],
         daemons=await serving.daemons(store),
         halt=await store.halt(),
+        spending=await of_everything(store, budgets),
     )
 
 

@@ -156,6 +156,7 @@ class SyncScheduler:
     daemons = _Blocking(Scheduler.daemons)
     why_unserved = _Blocking(Scheduler.why_unserved)
     stats = _Blocking(Scheduler.stats)
+    spending = _Blocking(Scheduler.spending)
     doctor = _Blocking(Scheduler.doctor)
     past_events = _Blocking(Scheduler.past_events)
     apply = _Blocking(Scheduler.apply)

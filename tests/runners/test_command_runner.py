@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.fire import CUT_MARK, MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, Fire, FireStatus
+from scheduled_prompts.money import Usage
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.runners.command import CommandError, CommandRunner
 from scheduled_prompts.runners.contract import Permanent, Runner
@@ -220,3 +222,29 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], messag
     with pytest.raises(InvalidConfig, match=re.escape(message)) as caught:
         CommandRunner(**options)
     assert hint in (caught.value.hint or "")
+
+
+USAGE = 'echo "$USED" > "$SCHEDULED_PROMPTS_USAGE_FILE"; '
+
+
+@pytest.mark.parametrize(
+    ("used", "usage"),
+    [
+        ("", None),
+        ('{"tokens_in": 1200, "tokens_out": 300}', Usage(tokens_in=1200, tokens_out=300)),
+        ('{"cost": "0.0375", "currency": "EUR"}', Usage(cost=Decimal("0.0375"), currency="EUR")),
+        ('{"cost": 0.1}', Usage(cost=Decimal("0.1"))),
+        ('{"cost": -1}', None),
+        ('{"price": 1}', None),
+        ("twelve", None),
+    ],
+)
+def test_a_command_says_what_it_used(used: str, usage: Usage | None) -> None:
+    result = asyncio.run(shell(USAGE + "echo done", env={"USED": used}).run(a_fire()))
+    assert (result.text, result.usage) == ("done\n", usage)
+
+
+def test_a_command_that_fails_says_what_it_used_too() -> None:
+    with pytest.raises(CommandError) as caught:
+        run(shell(USAGE + "exit 1", env={"USED": '{"cost": 1}'}))
+    assert caught.value.usage == Usage(cost=Decimal(1))

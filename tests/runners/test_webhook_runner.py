@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from decimal import Decimal
 from email.utils import formatdate
 
 import pytest
 
 from scheduled_prompts.fire import CUT_MARK, MAX_RESULT_BYTES, Result
+from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry, Runner
 from scheduled_prompts.runners.webhook import WebhookRunner
 from tests.runners.webhook_receiver import LOOPBACK, SECRET, Receiver, a_fire, answer, result, result_text
@@ -255,3 +257,23 @@ def test_a_fire_read_without_its_prompt_is_refused() -> None:
         asyncio.run(
             WebhookRunner("http://127.0.0.1", secrets=[SECRET], allow_private=LOOPBACK).run(a_fire(prompt=None))
         )
+
+
+@pytest.mark.parametrize("cost", ['"0.0375"', "0.0375"])
+def test_an_answer_may_say_what_it_used(cost: str) -> None:
+    body = f'{{"text": "hi", "usage": {{"tokens_in": 12, "cost": {cost}}}}}'
+    used = Usage(tokens_in=12, cost=Decimal("0.0375"))
+    assert result(Receiver(answer("200 OK", body, JSON))) == Result(text="hi", usage=used)
+
+
+@pytest.mark.parametrize(("status", "raised"), [("503 Busy", Retry), ("422 No", Permanent)])
+def test_a_failure_may_say_what_it_used_all_the_same(status: str, raised: type[Exception]) -> None:
+    body = '{"error": "no", "usage": {"tokens_out": 3, "cost": "1"}}'
+    with pytest.raises(raised) as caught:
+        result(Receiver(answer(status, body, JSON)))
+    assert caught.value.usage == Usage(tokens_out=3, cost=Decimal(1))  # type: ignore[attr-defined]
+
+
+def test_a_usage_that_is_none_makes_the_answer_a_text() -> None:
+    body = '{"text": "hi", "usage": {"cost": -1}}'
+    assert result(Receiver(answer("200 OK", body, JSON))) == Result(text=body)

@@ -87,7 +87,7 @@ local read = {
   'concurrency',
   'woken',
   'failures', 'crashes', 'error',
-  'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed',
+  'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed', 'due',
 }
 
 -- Late: a fire begins within the grace that it was claimed with. What may have begun is not judged again.
@@ -221,7 +221,7 @@ local budgets = cjson.decode(ARGV[8])
 
 -- What is left of the budgets of one scope: nil, or which of them has no room for a fire that may cost `wants` more (of
 -- `most` in all; where nobody said how much that is, something must be left). Amounts are micro-units.
-local function without_room(scope, whose, per_day, total, most, wants)
+local function without_room(scope, whose, day, per_day, total, most, wants)
   if not per_day and not total then return nil end
   local spent = redis.pcall('HMGET', spend_key(scope), 'spent', 'reserved', 'day', 'day_spent', 'day_reserved')
   local function check(limit, words, used, reserved)
@@ -233,23 +233,28 @@ local function without_room(scope, whose, per_day, total, most, wants)
       .. amount(used) .. ' spent and ' .. amount(reserved) .. ' reserved; this fire may cost '
       .. (most > 0 and amount(wants) or 'what nobody said')
   end
-  local is_today = spent[3] and spent[3] >= budgets.day
+  local is_today = spent[3] and spent[3] >= day
   return check(total, ' in all', spent[1], spent[2])
-    or check(per_day, ' for ' .. budgets.day, is_today and spent[4], is_today and spent[5])
+    or check(per_day, ' for ' .. day, is_today and spent[4], is_today and spent[5])
+end
+
+-- A fire that is taken ahead belongs to the day on which it is due.
+local function day_of(due)
+  return budgets.turns_at and tonumber(due) >= tonumber(budgets.turns_at) and budgets.next_day or budgets.day
 end
 
 -- The last of the judges, because it reserves: what a fire may cost at most, until it is known what it did cost.
 local function judge_budget(fire, stored)
-  local id, owner = prompt_of(fire), stored.owner or ''
+  local id, owner, day = prompt_of(fire), stored.owner or '', day_of(stored.due)
   local most = tonumber(stored.max_cost or budgets.reserve)
   local wants = math.max(0, most - (tonumber(stored.cost or '') or 0) - (tonumber(stored.assumed or '') or 0))
   local of_owner = budgets.owners and budgets.owners[owner] or {per_day = budgets.owner_per_day, total = budgets.owner_total}
   if owner == '' then of_owner = {} end
-  local problem = without_room('prompt:' .. id, 'this prompt', stored.budget_day, stored.budget_total, most, wants)
-    or without_room('owner:' .. owner, 'owner ' .. owner, of_owner.per_day, of_owner.total, most, wants)
-    or without_room('all', 'everything', budgets.per_day, budgets.total, most, wants)
+  local problem = without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
+    or without_room('owner:' .. owner, 'owner ' .. owner, day, of_owner.per_day, of_owner.total, most, wants)
+    or without_room('all', 'everything', day, budgets.per_day, budgets.total, most, wants)
   if not problem then
-    if most > 0 then reserve(fire, owner, wants, most, budgets.day) end
+    if most > 0 then reserve(fire, owner, wants, most, day) end
     return nil
   end
   -- One that has run already failed, and only its next attempt is too much.
