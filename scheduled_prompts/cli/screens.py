@@ -71,7 +71,7 @@ def whole_prompt(
         ("retries", retries_in_words(prompt)),
         ("pause after", pause_after_in_words(prompt) if prompt.pause_after != default("pause_after") else ""),
         ("on crash", prompt.on_crash),
-        *money_fields(prompt, spending),
+        *money_fields(spending),
         ("created", both(prompt.created_at, zone_name, now)),
         ("version", str(prompt.version)),
         ("id", prompt.id),

@@ -7,15 +7,13 @@ from typing import Any
 from scheduled_prompts.cli.layout import Fields
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.money import plain
-from scheduled_prompts.prompt import Definition
 from scheduled_prompts.scheduler.spending import Spending, Spent
 
 
-def money_fields(prompt: Definition, spending: Spending) -> Fields:
+def money_fields(spending: Spending) -> Fields:
     """What `show` tells of a prompt's money: nothing, where there is nothing to tell."""
     currency = spending.currency
     return [
-        ("max cost", f"{plain(prompt.max_cost)} {currency} a fire" if prompt.max_cost is not None else ""),
         ("today", spent_in_words(spending.today, currency) if spending.today.is_used else ""),
         ("in all", spent_in_words(spending.total, currency) if spending.total.is_used else ""),
     ]

@@ -38,7 +38,7 @@ def test_a_prompts_budgets_are_options_of_add_and_edit(cli: CommandLine) -> None
     assert [shown[name] for name in ("max_cost", "budget_day", "budget_total")] == ["0.50", "2.00", "10.00"]
     assert shown["spending"]["today"]["limit"] == "2.00"
     told = cli("show", prompt).out
-    assert "0.50 USD a fire" in told
+    assert "0.50 USD each time" in told
     assert "0.00 of 2.00 USD spent" in told
     told = cli("edit", prompt, "--force", "--budget-day", "3.25", "--clear", "max-cost").out
     assert "2 → 3.25" in told
