@@ -15,7 +15,7 @@ from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.scheduler.applying import Wanted
 from scheduled_prompts.scheduler.exporting import entry_of
 from tests.conftest import Lab
-from tests.engine.scenes import Scene, scene
+from tests.engine.scenes import Scene, Worker, scene
 
 LONG_SPANS: dict[str, Any] = {"watch_period": 60.0, "heartbeat_period": 900.0}
 HOUR = 3_600_000
@@ -180,6 +180,18 @@ async def test_a_file_applied_again_does_not_revive_what_fired_its_fill(lab: Lab
         await s.sleep(200)
         assert (await s.scheduler.get(prompt.id)).status is PromptStatus.EXECUTED
         assert len((await s.scheduler.apply(wanted, set_name="s")).unchanged) == 1
+
+
+async def test_the_last_one_that_found_the_one_before_at_work_is_not_the_last(lab: Lab) -> None:
+    async with lab:
+        s = await scene(lab, Worker(150), **LONG_SPANS)
+        prompt = await s.add("every 1m", max_fires=2)
+        await s.sleep(15 * 60)
+        fires = await s.fires(prompt)
+        assert [fire.status for fire in fires if fire.reason != "busy"] == [FireStatus.SUCCEEDED] * 2
+        assert {fire.status for fire in fires if fire.reason == "busy"} == {FireStatus.SKIPPED}
+        assert (await s.scheduler.get(prompt)).status is PromptStatus.EXECUTED
+        assert (await s.scheduler.get(prompt)).fired == 2
 
 
 async def _stopped(s: Scene) -> None:
