@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -11,8 +10,8 @@ import structlog
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.due import claim_of
 from scheduled_prompts.engine.membership import Membership
-from scheduled_prompts.engine.pacing import VERY_LATE_MS, Pace
 from scheduled_prompts.engine.timers import LONGEST_LEAD_MS, Timers
+from scheduled_prompts.engine.wanted import Wanted
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import HALTED
@@ -55,11 +54,9 @@ class Claimer:
         self._room = room
         self._claimed = claimed
         self._horizon_ms = horizon_ms
-        self._pace = Pace(late_spread)
-        self._pace_timer: asyncio.TimerHandle | None = None
-        self._paced: set[str] = set()
-        """What is in progress, was very late, and has not become a fire that begins."""
-        self._wanted: dict[str, int] = {}
+        self._wanted = Wanted(late_spread)
+        self._goes_on: asyncio.TimerHandle | None = None
+        """Rings when more may be claimed of what is very late."""
         self._passed_over: dict[str, int] = {}
         self._passed_over_most = PASSED_OVER
         self._in_progress: set[str] = set()
@@ -79,12 +76,12 @@ class Claimer:
         if prompt_id in self._in_progress:
             self._again[prompt_id] = due  # it may have changed since it was read
             return
-        self._wanted[prompt_id] = due
+        self._wanted.add(prompt_id, due, self._clock.now())
         self._wake.set()
 
     def forget(self, prompt_id: str) -> None:
         """It was cancelled."""
-        self._wanted.pop(prompt_id, None)
+        self._wanted.discard(prompt_id)
 
     def reconsider(self, prompt_id: str) -> None:
         """It was changed: what was passed over may be claimed now."""
@@ -129,13 +126,13 @@ class Claimer:
             prompts = await self._store.read_prompts(list(batch))
             await self._claim(dict(zip(batch, prompts, strict=True)))
         except BaseException:
-            self._wanted = batch | self._wanted
+            self._wanted.put_back(batch)
             raise
         finally:
             self._in_progress.difference_update(batch)
-            self._pace.take_back(len(self._paced.intersection(batch)))
-            self._paced.difference_update(batch)
-            self._wanted.update({i: self._again.pop(i) for i in batch if i in self._again})
+            self._wanted.done(batch)
+            for prompt_id in self._again.keys() & batch.keys():
+                self._wanted.add(prompt_id, self._again.pop(prompt_id), self._clock.now())
         return len(batch)
 
     def _next_batch(self) -> dict[str, int]:
@@ -143,22 +140,12 @@ class Claimer:
         room = min(self._room() - len(self._in_progress), BATCH)
         if room <= 0:
             return {}
-        first = sorted(self._wanted, key=self._wanted.__getitem__)
-        now = self._clock.now()
-        late = bisect_left(first, now - VERY_LATE_MS, key=self._wanted.__getitem__)
-        allowed = min(self._pace.allows(late, now), room)
-        self._pace.let_go(allowed)
-        self._paced.update(first[:allowed])
-        if allowed < late:
-            self._go_on_at(self._pace.goes_on_at)
-        first = first[:allowed] + first[late : late + room - allowed]
-        return {prompt_id: self._wanted.pop(prompt_id) for prompt_id in first}
-
-    def _go_on_at(self, moment: int) -> None:
-        """Look again at what is very late, when more of it may go."""
-        if self._pace_timer is not None:
-            self._pace_timer.cancel()
-        self._pace_timer = self._clock.call_at(moment, self._wake.set)
+        batch = self._wanted.take_out(room, self._clock.now())
+        if self._wanted.goes_on_at is not None:
+            if self._goes_on is not None:
+                self._goes_on.cancel()
+            self._goes_on = self._clock.call_at(self._wanted.goes_on_at, self._wake.set)
+        return batch
 
     async def _claim(self, prompts: Mapping[str, ReadPrompt]) -> None:
         now = self._clock.now()
@@ -173,7 +160,7 @@ class Claimer:
                 won += 1
                 self._in_turn.pop(item["id"], None)
                 if not item["skip"]:
-                    self._paced.discard(item["id"])
+                    self._wanted.fires(item["id"])
                 if not item["announce"]:
                     self._arm_next(item["id"], item["next_at"])
             elif answer == WAITS:

@@ -192,7 +192,7 @@ async def _overdue(store: Store) -> Finding:
         "due",
         Level.PROBLEM,
         f"{_many(counted.due, 'prompt')} overdue, {ids.short(prompt)} by {_length(now - due)}",
-        "does a daemon run that serves them, and has it free slots? `stats` shows it",
+        "does a daemon run that serves them, and has it free slots? `stats` shows it. What catches up waits its turn",
     )
 
 

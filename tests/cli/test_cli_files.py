@@ -34,6 +34,8 @@ TEAM = """
     when = "every 2h"
     retries = "10s,1m"
     jitter = 30
+    misfire = "all"
+    grace = "1h30m"
 """
 SAME_IN_YAML = """
     set: team-digest
@@ -53,6 +55,8 @@ SAME_IN_YAML = """
         retries: 2
         retry_delays: [10, 1m]
         jitter: 30s
+        misfire: all
+        grace: 5400
 """
 
 
@@ -95,6 +99,8 @@ def test_apply_creates_what_the_file_says(cli: CommandLine, team: Path) -> None:
         "retries": 2,
         "retry_delays": [10.0, 60.0],
         "jitter": 30.0,
+        "misfire": "all",
+        "grace": 5400.0,
         "labels": {"team": "ops", "applied-from": "team-digest"},
     }
     assert {name: found["tick"][name] for name in expected} == expected
