@@ -17,8 +17,9 @@ from scheduled_prompts.store.transport import as_text
 
 OF_A_PROMPT = ("fire", "history", "live", "spans", "version", "spend")
 """The kinds of keys that go with their prompt."""
-COUNTED = ("active", "slots")
-"""The kinds of keys that hold what is counted for a limit; there are few, and each entry is looked at."""
+COUNTED = ("active", "slots", "turns")
+"""The kinds of keys that hold what a limit counts; there are few, and each entry is looked at. What counts for a rate
+has happened, whatever became of the prompt, and expires by itself."""
 LEFT_OVER = {
     "orphan",
     "live_without_fire",
@@ -26,6 +27,7 @@ LEFT_OVER = {
     "index_without_fire",
     "wrongly_counted",
     "slot_of_nobody",
+    "waits_for_no_turn",
 }
 
 

@@ -106,6 +106,21 @@ async def test_what_is_counted_for_a_limit_is_not_counted_for_ever(lab: Lab) -> 
 
 
 @pytest.mark.unaccounted
+@pytest.mark.parametrize("fire", [f"{GONE}@1", "@ended"])
+async def test_no_slot_and_no_turn_is_taken_for_ever(lab: Lab, fire: str) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store)
+        ended = await claimed(store, prompt)
+        await settled(store, await taken(store))
+        fire = ended if fire == "@ended" else fire
+        lab.inspector.sadd(store.keys.slots("owner:ann"), fire)
+        lab.inspector.zadd(f"{lab.prefix}turns:owner:ann", {fire: 1})
+        assert await store.delete_orphans() == 2
+        assert not [name for name in lab.keys() if name.startswith(("slots", "turns"))]
+
+
+@pytest.mark.unaccounted
 async def test_many_go_in_bounded_steps(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduled_prompts.store.inspection.BATCH", 7)
     async with lab:
