@@ -9,10 +9,11 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store.records import ClaimItem
 
 
-def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int, *, rerun_of: str = "") -> ClaimItem:
+def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int, *, rerun_of: str = "", by: str = "") -> ClaimItem:
     """What claims a manual run: `nominal` and `due` are now."""
     item = claim_item(prompt, fire_id, "manual", nominal=now, due=now)
     item["rerun_of"] = rerun_of
+    item["by"] = by
     return item
 
 
@@ -54,6 +55,7 @@ def claim_item(
         "announce": False,
         "in_turn": False,
         "rerun_of": "",
+        "by": "",
     }
 
 

@@ -84,6 +84,10 @@ class Fire(BaseModel):
     cancel_requested: bool = False
     rerun_of: str | None = None
     """The fire that this one was asked for to repeat."""
+    by: str | None = None
+    """Who asked for a manual run: `api`, `cli:<user>`, or as a program calls itself."""
+    cancelled_by: str | None = None
+    """Who cancelled this fire, and not its prompt."""
     result: Result | None = None
     error: str | None = None
     usage: Usage | None = None
@@ -124,7 +128,7 @@ def fitting(result: Result) -> Result:
 
 _NUMBERS = ("nominal", "due", "version", "attempt", "crashes", "failures", "priority")
 _INSTANTS = ("queued_at", "started_at", "ended_at", "retry_at")
-_WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error", "rerun_of")
+_WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error", "rerun_of", "by", "cancelled_by")
 
 
 def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = None) -> Fire:

@@ -146,6 +146,8 @@ def fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
         "lateness_ms": fire.lateness_ms,
         "cancel_requested": fire.cancel_requested,
         "rerun_of": fire.rerun_of,
+        "by": fire.by,
+        "cancelled_by": fire.cancelled_by,
         "result": None if fire.result is None else fire.result.model_dump(mode="json", exclude={"usage"}),
         "error": fire.error,
         "usage": None if fire.usage is None else usage_view(fire.usage),

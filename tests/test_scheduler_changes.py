@@ -460,7 +460,7 @@ async def test_a_fire_that_ended_is_run_once_more_by_the_present_definition(lab:
         at, prompt, fire = await fired(lab)
         await at.scheduler.edit(prompt, force=True, text="new")
         again = await at.scheduler.rerun(fire.id)
-        assert (again.rerun_of, again.trigger) == (fire.id, "manual")
+        assert (again.rerun_of, again.trigger, again.by) == (fire.id, "manual", "api")
         await at.sleep(1)
         assert at.runner.texts == ["hello", "new"]
         assert (await at.scheduler.fire(fire.id, with_prompt=True)).text == "hello"
@@ -594,3 +594,29 @@ async def test_an_edit_just_before_an_occurrence_that_the_new_schedule_names_too
         await at.scheduler.edit(prompt, force=True, jitter=1)
         await at.sleep(2)
         assert len(at.runner.fires) == 1
+
+
+async def test_who_changes_something_is_told_by_name(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        ann, bob = Scheduler(store, timezone="UTC", actor="ann"), Scheduler(store, timezone="UTC", actor="agent:bob")
+        prompt = (await ann.schedule("x", "every 1h")).prompt
+        assert prompt.created_by == (await bob.get(prompt.id)).created_by == "ann"
+        fire = await bob.run_now(prompt.id)
+        assert (fire.by, fire.cancelled_by) == ("agent:bob", None)
+        stopped = await ann.cancel_fire(fire.id)
+        assert (stopped.by, stopped.cancelled_by) == ("agent:bob", "ann")
+        await bob.edit(prompt.id, version=1, text="y", when="every 2h", labels={"a": "b"})
+        [edited] = await ann.spans(prompt.id)
+        assert (edited.kind, edited.by, edited.changed) == ("edited", "agent:bob", ("text", "schedule", "labels"))
+        assert edited.values["text"] == ("x", "y")
+        assert edited.values["labels"] == ({}, {"a": "b"})
+        before, after = edited.values["schedule"]
+        assert (before["every_ms"], after["every_ms"]) == (HOUR, 2 * HOUR)
+
+
+@pytest.mark.parametrize("actor", ["", "  ", "a\nb", "\x1b[31m", "x" * 257])
+async def test_who_has_no_name_to_show_is_refused(lab: Lab, actor: str) -> None:
+    async with lab:
+        with pytest.raises(InvalidInput, match="names no actor"):
+            Scheduler(await lab.store(), actor=actor)

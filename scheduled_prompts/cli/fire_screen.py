@@ -15,6 +15,7 @@ def whole_fire(fire: Fire, zone_name: str, now: int) -> str:
     """The answer to `fire show`."""
     fields: Fields = [
         ("status", end_in_words(fire) + (", asked to stop" if _is_stopping(fire) else "")),
+        ("stopped", f"by {visible(fire.cancelled_by, lines=False)}" if fire.cancelled_by else ""),
         ("trigger", _trigger(fire)),
         ("nominal", _moment(fire.nominal, zone_name, now)),
         ("due", _moment(fire.due, zone_name, now) if fire.due != fire.nominal else ""),
@@ -50,9 +51,10 @@ def _is_stopping(fire: Fire) -> bool:
 
 
 def _trigger(fire: Fire) -> str:
+    asked_by = f", by {visible(fire.by, lines=False)}" if fire.by else ""
     if fire.rerun_of:
-        return f"{fire.trigger}, to repeat {reference(fire.rerun_of)}"
-    return fire.trigger
+        return f"{fire.trigger}, to repeat {reference(fire.rerun_of)}{asked_by}"
+    return f"{fire.trigger}{asked_by}"
 
 
 def _moment(ms: int | None, zone_name: str, now: int) -> str:

@@ -302,7 +302,7 @@ class Scheduler:
                 raise Conflict(f"{name} is quarantined", hint="`doctor` says why, `edit` repairs it")
             if prompt.status is PromptStatus.CANCELLED:
                 raise Conflict(f"{name} is cancelled", hint="schedule a new one")
-            [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of)])
+            [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of, by=self.actor)])
             if answer == "claimed":
                 return await self.fire(fire_id)
             if answer == HALTED:
@@ -329,7 +329,7 @@ class Scheduler:
         """A fire that waits ends; one that runs is asked to stop. Returns it as it is then. Raises NotFound; Conflict
         where it has ended."""
         fire_id = await finding.full_fire_id(self.store, reference)
-        answer = await self.store.cancel_fire(fire_id)
+        answer = await self.store.cancel_fire(fire_id, by=self.actor)
         if isinstance(answer, Refused):
             if answer.status == "gone":
                 raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)

@@ -55,6 +55,7 @@ class ClaimItem(TypedDict):
     in_turn: bool
     """Whether it may be one of those that are caught up with, one at a time."""
     rerun_of: str
+    by: str
 
 
 class EditItem(TypedDict):

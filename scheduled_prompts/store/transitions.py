@@ -268,9 +268,11 @@ class Transitions:
             return Cancelled(answer[1], int(answer[2]), int(answer[3]))
         return _refused(answer)
 
-    async def cancel_fire(self, fire_id: str, *, op: str | None = None) -> Literal["ended", "asked"] | Refused:
+    async def cancel_fire(
+        self, fire_id: str, *, by: str = "", op: str | None = None
+    ) -> Literal["ended", "asked"] | Refused:
         """A waiting fire ends, a running one is asked to stop."""
-        answer = await self.transport.run(script.CANCEL_FIRE, op=op or self.new_op(), fire=fire_id)
+        answer = await self.transport.run(script.CANCEL_FIRE, op=op or self.new_op(), fire=fire_id, by=by)
         return answer[0] if answer[0] in ("ended", "asked") else _refused(answer)
 
     async def quarantine(self, prompt: Unreadable | ScheduledPrompt, error: str, *, op: str | None = None) -> bool:

@@ -10,7 +10,7 @@
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), quiet_from (from
 -- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what remains to be skipped; ''
 -- for no change), max_fires (with that many the prompt is executed; '' for no limit), announce, in_turn (it may be one of
--- those that are caught up with, one at a time); manual ones rerun_of ('' for none).
+-- those that are caught up with, one at a time); manual ones rerun_of and by (who asked for it; '' for none).
 -- Where others of the prompt's fires have not ended, `overlap` decides: it is skipped (`busy`), waits, or replaces them (those that
 -- wait end skipped, those that run are asked to stop); one that waits for its next attempt ends (retrying -> failed: superseded).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
@@ -185,6 +185,7 @@ local function claim(i, item)
     else
       redis.call('HSET', prompt_key(item.id), 'last_fire', item.fire)
       if item.rerun_of ~= '' then redis.call('HSET', fire_key(item.fire), 'rerun_of', item.rerun_of) end
+      if item.by ~= '' then redis.call('HSET', fire_key(item.fire), 'by', item.by) end
       manual = true
     end
     answers[i] = 'claimed'
