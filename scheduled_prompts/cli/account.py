@@ -76,5 +76,7 @@ def _tale(span: Span, zone_name: str) -> str:
             return f"{absolute(span.end, zone_name)} instead of {absolute(span.start, zone_name)}"
         case "trimmed":
             return f"{span.trimmed:,} before that are not kept"
+        case "quarantined":
+            return visible(span.reason or "", lines=False)
         case "created" | "cancelled" | "imported":
             return ""

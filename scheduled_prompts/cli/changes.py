@@ -84,6 +84,8 @@ def _what(change: Span, timezone: str) -> str:
         case "paused":
             reason = "" if change.reason == REQUESTED else (change.reason or "").replace("_", " ")
             return ": ".join(part for part in (reason, visible(change.note or "", lines=False)) if part)
+        case "quarantined":
+            return visible(change.reason or "", lines=False)
         case "resumed" if change.since is not None:
             return f"after {length(change.at - change.since)}"
         case "skip" | "unskip":

@@ -162,7 +162,18 @@ class Refused(NamedTuple):
 
 
 SpanKind = Literal[
-    "created", "missed", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "retimed", "imported", "trimmed"
+    "created",
+    "missed",
+    "edited",
+    "paused",
+    "resumed",
+    "skip",
+    "unskip",
+    "quarantined",
+    "cancelled",
+    "retimed",
+    "imported",
+    "trimmed",
 ]
 
 
@@ -172,10 +183,11 @@ class Span(NamedTuple):
     `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `edited`: from `start` on
     another schedule counts, which begins with `end` (None where the schedule stayed); `paused`: what is next, `start`,
     is not to fire; `resumed`: the pause, which lasted `since`, kept those from `start` up to `end` from firing; `skip`
-    and `unskip`: the occurrence `start` is not to fire, or is after all; `cancelled`: what was next, `start`, was not
-    to come any more; `retimed`: the zone's rules changed, and `end` is next instead of `start`; `imported`: what was to
-    come before `end` is told where it came from, or, from `start` on, passed meanwhile; `trimmed`: in place of the
-    oldest entries, that many, made from `since` until `at`. That a prompt was `created` is told by the prompt.
+    and `unskip`: the occurrence `start` is not to fire, or is after all; `quarantined`: the record was set aside, for a
+    `reason`; `cancelled`: what was next, `start`, was not to come any more; `retimed`: the zone's rules changed, and
+    `end` is next instead of `start`; `imported`: what was to come before `end` is told where it came from, or, from
+    `start` on, passed meanwhile; `trimmed`: in place of the oldest entries, that many, made from `since` until `at`.
+    That a prompt was `created` is told by the prompt.
     """
 
     kind: SpanKind

@@ -59,6 +59,19 @@ async def test_what_was_claimed_ahead_and_is_skipped_is_noted_too(lab: Lab) -> N
         assert (span.kind, span.start, span.by) == ("skip", prompt.next_nominal, "bob")
 
 
+async def test_a_record_that_is_set_aside_says_why_in_short(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store)
+        assert await store.quarantine(prompt, "ValueError: " + "x" * 1000)
+        assert not await store.quarantine(prompt, "again")
+        [span] = await store.spans(prompt.id)
+        assert (span.kind, span.by, span.stood) == ("quarantined", "scheduled-prompts", "active")
+        assert span.reason == "ValueError: " + "x" * 288 + "…"
+        await store.cancel(prompt.id, by="ann")
+        assert (await kinds(store, prompt.id))[1] == ("cancelled", "ann")
+
+
 async def test_a_refused_change_is_not_noted(lab: Lab) -> None:
     async with lab:
         store = await lab.store()

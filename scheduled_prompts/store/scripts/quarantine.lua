@@ -21,6 +21,7 @@ redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = ARGV[7], 
 remove_from_due(id)
 list_under(id, 'quarantined', tonumber(stored[4] or '') and stored[4] or now)
 if is_hash then redis.call('HSET', hash, 'status', 'quarantined', 'updated_at', now) end
+if is_hash then note_change(id, 'quarantined', 'scheduled-prompts', {reason = in_short(ARGV[7]), stood = status}) end
 event('quarantined', id, 'error', ARGV[7])
 local answer = remember({'quarantined'})
 announce('disarmed', {prompt = id})

@@ -98,7 +98,10 @@ local function set_aside(id, prompt)
   end
   remove_from_due(id)
   list_under(id, 'quarantined', tonumber(prompt.created or '') and prompt.created or now)
-  if not prompt.is_no_hash then redis.call('HSET', prompt_key(id), 'status', 'quarantined', 'updated_at', now) end
+  if not prompt.is_no_hash then
+    redis.call('HSET', prompt_key(id), 'status', 'quarantined', 'updated_at', now)
+    note_change(id, 'quarantined', 'scheduled-prompts', {reason = 'its record cannot be read', stood = prompt.status})
+  end
   event('quarantined', id, 'error', 'its record cannot be read')
   announce('disarmed', {prompt = id})
 end
