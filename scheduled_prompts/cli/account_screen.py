@@ -14,7 +14,7 @@ from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.painting import painted
 from scheduled_prompts.cli.tables import STATUS_STYLES
 from scheduled_prompts.ids import short
-from scheduled_prompts.schedule.language.words import describe
+from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.explaining import Explained, Why
 from scheduled_prompts.scheduler.sentences import phrase
@@ -34,20 +34,24 @@ STYLES = {
 }
 
 
-def explained(answer: Explained, totals: Mapping[str, int]) -> str:
+def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> str:
     """The answer to `explain`."""
     prompt, rows = answer.prompt, answer.rows
-    head = [Text(title(prompt)), Text(f"  {describe(prompt.schedule, timezone=prompt.timezone)}", style="dim")]
+    words = ", ".join(in_words(prompt, currency))
+    head = [Text(title(prompt)), *(Text(GAP + line, style="dim") for line in _wrapped(words))]
     if not rows:
         return painted([*head, Text("  the schedule names nothing in this time")])
     times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]
     clock = _Times(times)
     lines = [_line(row, answer, clock, _widest(rows)) for row in rows]
     counts = [f"{_more(rows, outcome)}{number:,} {outcome.replace('_', ' ')}" for outcome, number in totals.items()]
-    room = room_beside(len(GAP))
-    summary = textwrap.wrap(listed(counts), room) if room is not None else [listed(counts)]
-    foot = [Text(GAP + line, style="dim") for line in summary]
+    foot = [Text(GAP + line, style="dim") for line in _wrapped(listed(counts))]
     return painted([*head, *(line for one in lines for line in one), *foot])
+
+
+def _wrapped(text: str) -> list[str]:
+    room = room_beside(len(GAP))
+    return [text] if room is None else textwrap.wrap(text, room)
 
 
 def answered(answer: Why) -> str:

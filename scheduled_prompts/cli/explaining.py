@@ -9,13 +9,16 @@ from typing import Any
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines
 from scheduled_prompts.cli.session import chosen_settings, open_scheduler
+from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.sentences import phrase
 from scheduled_prompts.views import fire_view, instant, schedule_view
 
 
 async def explain(choices: Choices, prompt_id: str, since: str | None, until: str | None) -> None:
-    async with open_scheduler(chosen_settings(choices)) as scheduler:
+    settings = chosen_settings(choices)
+    currency = settings.budgets.currency
+    async with open_scheduler(settings) as scheduler:
         answer = await scheduler.explain(prompt_id, since=since, until=until)
     if choices.as_json:
         zone_name = answer.prompt.timezone
@@ -24,6 +27,7 @@ async def explain(choices: Choices, prompt_id: str, since: str | None, until: st
                 "prompt_id": answer.prompt.id,
                 "schedule": schedule_view(answer.prompt.schedule, zone_name),
                 "timezone": zone_name,
+                "words": in_words(answer.prompt, currency),
                 "since": instant(answer.since, zone_name),
                 "until": instant(answer.until, zone_name),
                 "now": instant(answer.now, zone_name),
@@ -34,7 +38,7 @@ async def explain(choices: Choices, prompt_id: str, since: str | None, until: st
         return
     from scheduled_prompts.cli.account_screen import explained
 
-    write_lines(explained(answer, totals(answer.rows)))
+    write_lines(explained(answer, totals(answer.rows), currency))
 
 
 async def explain_at(choices: Choices, prompt_id: str, at: str) -> None:

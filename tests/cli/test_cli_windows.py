@@ -70,6 +70,14 @@ def test_preview_takes_policies_and_says_what_they_do(cli: CommandLine) -> None:
     assert cli.json("preview", "in 5m")["words"][1:] == ["however late", "tried again up to 4 times"]
 
 
+def test_explain_begins_with_what_the_prompt_does(cli: CommandLine) -> None:
+    cli("add", "x", "--when", "every day at 9am", "--tz", "Europe/Berlin", "--budget-day", "2", "--key", "k")
+    prompt = cli.json("list")["items"][0]["id"]
+    said = f"every day at 09:00 Europe/Berlin, {WORDS}, at most 2.00 USD a day"
+    assert cli("explain", prompt).out.splitlines()[1] == f"  {said}"
+    assert ", ".join(cli.json("explain", prompt)["words"]) == said
+
+
 def test_files_and_settings_say_windows_too(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text(
