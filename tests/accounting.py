@@ -31,7 +31,7 @@ PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "
 
 def check_accounts(keys: dict[str, Any]) -> None:
     """Raise AssertionError with all that does not add up."""
-    problems = [*_prompts(keys), *_fires(keys), *_leftovers(keys)]
+    problems = [*_prompts(keys), *_fires(keys), *_reservations(keys), *_leftovers(keys)]
     assert not problems, "\n".join(problems)
 
 
@@ -198,6 +198,22 @@ def _slots(keys: dict[str, Any], fires: dict[str, Any]) -> list[str]:
         f"fire {f} is {fires[f]['status']} and holds a slot" for _, f in said if fires[f]["status"] != "running"
     ]
     return problems
+
+
+def _reservations(keys: dict[str, Any]) -> list[str]:
+    """What is reserved is what running fires have reserved, of everything, of each owner, of each prompt."""
+    expected: dict[str, int] = defaultdict(int)
+    for fire, stored in of_kind(keys, "fire").items():
+        if "reserved" in stored and stored["status"] != "running":
+            return [f"fire {fire} is {stored['status']}, and has reserved {stored['reserved']}"]
+        for scope in ("all", f"prompt:{fire[:26]}", f"owner:{stored.get('owner', '')}"):
+            expected[scope] += int(stored.get("reserved", 0))
+    sums = {scope: stored for scope, stored in of_kind(keys, "spend").items() if isinstance(stored, dict)}
+    return [
+        f"spend:{scope} has {stored.get('reserved', 0)} reserved, and its fires {expected[scope]}"
+        for scope, stored in sums.items()
+        if int(stored.get("reserved", 0)) != expected[scope]
+    ]
 
 
 def _leftovers(keys: dict[str, Any]) -> list[str]:

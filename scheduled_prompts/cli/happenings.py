@@ -138,6 +138,10 @@ def _details(event: Event, fires: dict[str, Fire], timezone: str, *, tersely: bo
             parts.append(f"{first} until {until}")
         case "skip" | "unskip":
             parts.append(_moment(fields.get("nominal"), event.at, timezone))
+        case "over_budget":
+            parts.append(f"{fields.get('cost')} instead of at most {fields.get('max_cost')}")
+        case "cost_not_counted":
+            parts.append(f"{fields.get('cost')} {fields.get('currency')}, another currency")
         case "edited":
             parts.append(fields.get("changed", "").replace(",", ", "))
         case _ if event.is_end:

@@ -56,6 +56,7 @@ _MEANINGS = {
     "slot_of_nobody": "{name} lists fire {member}, which does not run under it",
     "parking_unseen": "nobody would wake what waits in {name}: its limit is missing in `parked`",
     "queue_unseen": "nobody would look at {name}: its queue is missing in `queues`",
+    "wrong_reserved": "{name} has {is} micro-units reserved in all, and its running fires {should}; or so on its day",
     "orphan": "{place} belongs to a prompt that is gone",
     "unknown_key": "key {name} is none that this release knows",
 }

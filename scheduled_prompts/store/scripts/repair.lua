@@ -324,6 +324,30 @@ local function judge_entry(name, member)
   end
 end
 
+-- What is reserved in a scope is what its running fires have reserved: in all, and of those of the latest day.
+local function judge_reserved(name, scope)
+  local fires, owner = {}, string.match(scope, '^owner:(.*)$')
+  if string.match(scope, '^prompt:') then
+    fires = live_fires(string.sub(scope, 8))
+  elseif redis.call('TYPE', leases_key).ok == 'zset' then
+    if redis.call('ZCARD', leases_key) > 5 * AT_ONCE then return end  -- too many to look at while others wait
+    fires = redis.call('ZRANGE', leases_key, 0, -1)
+  end
+  local stored = redis.call('HMGET', scanned_key(name), 'day', 'reserved', 'day_reserved')
+  local all, today = 0, 0
+  for _, fire in ipairs(fires) do
+    local held = redis.pcall('HMGET', fire_key(fire), 'status', 'reserved', 'spend_day', 'owner')
+    if held[1] == 'running' and held[2] and (not owner or held[4] == owner) then
+      all = all + (tonumber(held[2]) or 0)
+      if held[3] == stored[1] then today = today + (tonumber(held[2]) or 0) end
+    end
+  end
+  if (tonumber(stored[2] or '') or 0) == all and (tonumber(stored[3] or '') or 0) == today then return end
+  damage('wrong_reserved', name, function()
+    redis.call('HSET', scanned_key(name), 'reserved', string.format('%.0f', all), 'day_reserved', string.format('%.0f', today))
+  end, stored[2] or '0', string.format('%.0f', all))
+end
+
 -- Whether its entries, if it has some, can be looked at.
 local function judge_key(name)
   local kind, rest = split(name)
@@ -350,8 +374,12 @@ local function judge_key(name)
       damage('orphan', name, delete)
       return false
     end
-  elseif kind == 'spend' and string.match(rest, '^prompt:') then
-    if redis.call('EXISTS', prompt_key(string.sub(rest, 8))) == 0 then damage('orphan', name, delete) end
+  elseif kind == 'spend' then
+    if string.match(rest, '^prompt:') and redis.call('EXISTS', prompt_key(string.sub(rest, 8))) == 0 then
+      damage('orphan', name, delete)
+    else
+      judge_reserved(name, rest)
+    end
   elseif kind == 'due' and redis.pcall('SISMEMBER', platforms_key, rest) ~= 1 then
     damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, rest) end)
   elseif kind == 'ready' and redis.pcall('SISMEMBER', queues_key, rest) ~= 1 then
