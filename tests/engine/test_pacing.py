@@ -170,3 +170,30 @@ async def test_a_host_catches_up_with_all_that_one_prompt_missed_in_one_tick(
         await asyncio.sleep(35 * 60)
         await tick_scheduled_prompts(host.redis)
         assert await host.statuses(prompt) == ["succeeded"] * 3
+
+
+async def test_after_a_suspend_the_late_ones_are_spread_and_judged_by_how_late_they_are(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, watch_period=1.0)
+        for number in range(25):
+            await at.scheduler.schedule("x", Once(at=at.now + 600_000 + number))
+        once, skip = await at.add("*/10 * * * *"), await at.add("*/10 * * * *", misfire="skip")
+        await at.sleep(5)
+        clock = at.store.clock
+        slept = False
+
+        async def measure_clock() -> None:
+            nonlocal slept
+            if slept:
+                clock._offset_ms += 35 * 60_000
+                slept = False
+
+        at.store.measure_clock = measure_clock  # type: ignore[method-assign]
+        clock.stepped = lambda: slept  # type: ignore[method-assign]
+        slept = True
+        back = at.now + 35 * 60_000
+        await at.sleep(10)
+        assert sum(starts(at, back)) == 26
+        assert max(starts(at, back)) == 10
+        assert (await at.fire(once)).status == "succeeded"
+        assert ((await at.fire(skip)).status, (await at.fire(skip)).reason) == ("missed", "late")

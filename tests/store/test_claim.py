@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from scheduled_prompts.store.records import Span
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import ClaimItem, Span
 from tests.conftest import Lab
 from tests.store.steps import (
     HOUR,
     claim_for,
     claimed,
     ending,
+    heard,
     manual_for,
     queued,
     read,
     read_fire,
     saved,
     settle,
+    settled,
     take,
     taken,
 )
@@ -247,3 +252,64 @@ async def test_a_prompt_that_has_ended_is_not_claimed_by_its_schedule_even_as_it
         item["next_nominal"] = item["next_at"] = str(store.clock.now() + HOUR)
         assert await store.claim([item]) == ["lost"]
         assert (await read(store, prompt)) == executed
+
+
+# One at a time
+
+
+async def left_behind(store: Store, **fields: Any) -> tuple[ScheduledPrompt, ClaimItem]:
+    """A prompt that catches up, whose next occurrence was due already when the one before was claimed; its claim."""
+    prompt = await saved(store, next_at=store.clock.now() - 2 * HOUR, misfire="all", **fields)
+    await claimed(store, prompt)
+    item = claim_for(await read(store, prompt))
+    item["in_turn"] = True
+    return prompt, item
+
+
+async def test_what_catches_up_waits_for_the_end_of_the_one_before_which_announces_it(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt, item = await left_behind(store)
+        lease = await taken(store)
+        before = await read(store, prompt)
+        assert await store.claim([item]) == ["waits"]
+        assert await read(store, prompt) == before
+        messages = heard(lab)
+        await settled(store, lease)
+        assert [m for m in messages() if m["type"] == "armed"] == [
+            {"type": "armed", "prompt": prompt.id, "platform": "default", "due": item["due"]}
+        ]
+        assert await store.claim([item]) == ["claimed"]
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "retrying"])
+async def test_what_catches_up_waits_whatever_the_one_before_does(lab: Lab, status: str) -> None:
+    async with lab:
+        store = await lab.store()
+        _, item = await left_behind(store)
+        if status != "queued":
+            lease = await taken(store)
+            if status == "retrying":
+                await settled(store, lease, "retrying", retry_at=store.clock.now() + 60_000)
+        assert await store.claim([item]) == ["waits"]
+
+
+async def test_what_catches_up_does_not_wait_for_a_manual_run(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, next_at=store.clock.now() - 2 * HOUR, misfire="all")
+        assert await store.claim([manual_for(store, prompt)]) == ["claimed"]
+        item = claim_for(await read(store, prompt))
+        item["in_turn"] = True
+        assert await store.claim([item]) == ["claimed"]
+
+
+async def test_what_is_on_time_does_not_wait_its_turn(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, misfire="all", overlap="allow")
+        await claimed(store, prompt)
+        await store.clock.sleep(HOUR / 1000 + 0.5)
+        item = claim_for(await read(store, prompt))
+        item["in_turn"] = True
+        assert await store.claim([item]) == ["claimed"]

@@ -95,6 +95,10 @@ class ModelFire:
     cancel: str = ""
     """How it ends where it heeds that it was asked to stop."""
     retry_at: int = 0
+    deadline: int | None = None
+
+    def is_too_late(self, now: int) -> bool:
+        return self.attempt == 0 and self.deadline is not None and now > self.deadline
 
     @property
     def is_manual(self) -> bool:
@@ -202,8 +206,8 @@ class StoreMachine(RuleBasedStateMachine):
         known.read = found
 
     @precondition(has_prompts)
-    @rule(picks=st.lists(any_number, min_size=1, max_size=4))
-    def claim(self, picks: list[int]) -> None:
+    @rule(picks=st.lists(any_number, min_size=1, max_size=4), grace=st.sampled_from([None, None, 30_000]))
+    def claim(self, picks: list[int], grace: int | None) -> None:
         """By what was read last, which may be stale."""
         items, expected = [], []
         now = self.now()
@@ -213,6 +217,8 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             nominal, skips = known.read.next_nominal, known.read.skips
             item = claim_for(known.read)
+            if grace is not None:
+                item["deadline"] = str(int(item["due"]) + grace)
             if nominal in skips:
                 item["skip"] = "requested"
             if skips and skips[0] <= nominal:
@@ -223,6 +229,7 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             expected.append("claimed")
             self._fire(item["fire"], known, int(item["due"]))
+            self.model.fires[item["fire"]].deadline = int(item["deadline"]) if item["deadline"] else None
             if item["skip"]:
                 self.model.fires[item["fire"]].status = "skipped"
             known.seq += 1
@@ -400,10 +407,16 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def take(self, limit: int, platforms: tuple[str, ...], runners: tuple[str, ...]) -> None:
         serves = Serves(platforms, runners)
-        ready = self.model.ready(serves)
+        ready, expected = self.model.ready(serves), []
         found = self.run(take(self.store, limit, serves=serves))
-        assert [lease.fire.id for lease in found.leases] == [fire.id for fire in ready[:limit]]
-        assert found.waiting == max(0, len(ready) - limit)
+        while ready and len(expected) < limit:
+            fire = ready.pop(0)
+            if fire.is_too_late(self.now()):
+                fire.status = "missed"
+            else:
+                expected.append(fire.id)
+        assert [lease.fire.id for lease in found.leases] == expected
+        assert found.waiting == len(ready)
         assert not found.unreadable
         for lease in found.leases:
             fire = self.model.fires[lease.fire.id]
