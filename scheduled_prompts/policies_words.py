@@ -44,8 +44,10 @@ def _window(definition: Definition) -> Iterator[str]:
 
 def _quiet_hours(definition: Definition) -> Iterator[str]:
     if definition.quiet_hours is not None:
-        periods = " or ".join(f"between {period.replace('-', ' and ')}" for period in definition.quiet_hours.split(","))
-        yield f"not {periods}" if definition.quiet_policy == "skip" else f"what falls {periods} waits for their end"
+        for period in definition.quiet_hours.split(","):
+            start, end = period.split("-")
+            between = f"between {start} and {end}"
+            yield f"not {between}" if definition.quiet_policy == "skip" else f"what falls {between} waits until {end}"
     if definition.jitter_ms:
         yield f"up to {humanize_duration(definition.jitter_ms)} later at random"
 

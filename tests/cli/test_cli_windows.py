@@ -36,7 +36,7 @@ def test_a_window_is_typed_and_told(cli: CommandLine) -> None:
 
 def test_quiet_hours_are_typed_and_told(cli: CommandLine) -> None:
     answer = cli("add", "x", "--when", "every hour at :30", "--quiet", "22:00-7:00", "--quiet-policy", "defer")
-    assert "what falls between 22:00 and 07:00 waits for their end" in answer.out
+    assert "what falls between 22:00 and 07:00 waits until 07:00" in answer.out
     prompt = cli.json("list")["items"][0]
     assert (prompt["quiet"], prompt["quiet_policy"]) == ("22:00-07:00", "defer")
     wrong = cli("add", "x", "--when", "every 1h", "--quiet", "22-7")
