@@ -19,6 +19,7 @@ from scheduled_prompts.engine.host import HostEngine
 from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.fire import Fire, Result
+from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.views import definition_view, fire_view
 
@@ -114,7 +115,7 @@ async def cleanup_expired_prompts(redis: Redis, *, days_to_keep: int = 30) -> st
         return json.dumps({"error": f"days_to_keep={days_to_keep!r} is not a number of days (0 or more)"})
     try:
         async with Store(redis) as store:
-            purged = await cleanup(store, days_to_keep)
+            purged = await cleanup(store, days_to_keep, keep=EngineSettings().keep_fires)
     except ScheduledPromptsError as error:
         return json.dumps({"error": error.message})
     message = f"deleted {purged.prompts} prompts and {purged.fires} fires that ended more than {days_to_keep} days ago"

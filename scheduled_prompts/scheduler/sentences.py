@@ -26,6 +26,7 @@ BECAUSE = {
     "interval": "it came too soon after the one before",
     "late": "nobody could fire it in time",
     "no_handler": "nobody could run it",
+    "not_retried": "this kind of error is not tried again",
     "paused": "the prompt was paused",
     "permanent": "trying again would not have helped",
     "prompt_cancelled": "the prompt was cancelled",
@@ -206,6 +207,8 @@ OVERDUE = {"halted": "all is stopped"}
 
 
 def _reason(cause: Cause) -> str:
+    if cause.reason == "failures":
+        return "too many failures in a row"
     return "" if cause.reason in (None, "requested") else (cause.reason or "").replace("_", " ")
 
 

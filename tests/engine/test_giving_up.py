@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scheduled_prompts.scheduler.sentences import phrase
 from scheduled_prompts.testing import RecordingRunner
 from tests.conftest import Lab
 from tests.engine.scenes import scene
@@ -40,3 +41,12 @@ async def test_once_resumed_it_goes_on_from_what_is_to_come(lab: Lab) -> None:
             ("paused", "failures"),
             ("resumed", "failures"),
         ]
+        explained = await at.scheduler.explain(prompt)
+        assert [(row.outcome, row.number) for row in explained.rows][:4] == [
+            ("failed", 1),
+            ("failed", 1),
+            ("paused", 4),
+            ("succeeded", 1),
+        ]
+        row = explained.rows[2]
+        assert "too many failures in a row by scheduled-prompts (ZeroDivisionError" in phrase(row, "UTC")
