@@ -21,7 +21,7 @@ def whole_fire(fire: Fire, zone_name: str, now: int) -> str:
         ("due", _moment(fire.due, zone_name, now) if fire.due != fire.nominal else ""),
         ("started", _start(fire, zone_name)),
         ("ended", _end(fire, zone_name)),
-        ("retry", f"{_moment(fire.retry_at, zone_name, now)}" if fire.status == "retrying" else ""),
+        ("its turn" if fire.reason == "rate_limit" else "retry", _next_attempt(fire, zone_name, now)),
         ("attempts", _attempts(fire)),
         ("used", usage_in_words(fire)),
         ("daemon", fire.daemon or ""),
@@ -59,6 +59,10 @@ def _trigger(fire: Fire) -> str:
 
 def _moment(ms: int | None, zone_name: str, now: int) -> str:
     return f"{absolute(ms, zone_name, weekday=True, exact=True)}, {how_far(ms, now)}" if ms is not None else ""
+
+
+def _next_attempt(fire: Fire, zone_name: str, now: int) -> str:
+    return _moment(fire.retry_at, zone_name, now) if fire.status == "retrying" else ""
 
 
 def _start(fire: Fire, zone_name: str) -> str:

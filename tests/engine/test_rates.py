@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,12 +12,27 @@ import pytest
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.limits import Limits
+from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.runners.contract import Retry
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.store import Store
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
+from tests.accounting import check_accounts
 from tests.conftest import Lab
-from tests.store.steps import EVERYTHING, HOUR, LEASE, manual_for, queued, read, read_fire, saved, settled, take
+from tests.store.steps import (
+    EVERYTHING,
+    HOUR,
+    LEASE,
+    ending,
+    manual_for,
+    queued,
+    read,
+    read_fire,
+    saved,
+    settle,
+    settled,
+    take,
+)
 
 DAY = 24 * HOUR
 DAYS = pytest.mark.parametrize("lab", ["fakeredis"], indirect=True)
@@ -228,3 +245,57 @@ async def test_turns_of_who_does_not_wait_are_found_and_repaired(lab: Lab) -> No
         for one in found:
             assert await store.repair(one), one.message
         assert await store.inspect() == []
+
+
+@pytest.mark.parametrize("lab", ["server"], indirect=True)
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_happens_no_24_hours_see_more_attempts_than_allowed_and_no_one_shot_is_lost(
+    lab: Lab, seed: int
+) -> None:
+    """Owners and conversations at random, daemons that look now and then, failures, crashes, fires given back or
+    cancelled."""
+    chance = Random(seed)
+    async with lab:
+        store = await lab.store(seed=seed)
+        limits = Limits(fires_per_owner=4, fires_per_conversation=3)
+        began: dict[str, list[int]] = defaultdict(list)
+        wanted: set[str] = set()
+
+        async def look() -> None:
+            await store.reap(leases=True, max_crashes=100)
+            now = store.clock.now()
+            for lease in (await taking(store, limits)).leases:
+                outcome = chance.choice(["succeeded", "failed", "retrying", "given back", "lost"])
+                if outcome == "given back":
+                    item = ending(store, lease, "queued", reason="given_back")
+                    await settle(store, [item | {"started_at": ""}])  # type: ignore[list-item]
+                    continue
+                [definition] = await store.read_prompts([lease.fire.prompt_id])
+                assert isinstance(definition, ScheduledPrompt)
+                began[f"owner {definition.owner}"].append(now)
+                if definition.conversation is not None:
+                    began[f"conversation {definition.conversation}"].append(now)
+                if outcome != "lost":
+                    await settled(store, lease, outcome, retry_at=now + HOUR if outcome == "retrying" else None)
+
+        for step in range(60):
+            if step < 40 and chance.random() < 0.6:
+                fields = {"owner": chance.choice(["ann", None]), "conversation": chance.choice(["a", "b", None])}
+                wanted.add(await queued(store, once=True, **fields))
+            if step < 40 and chance.random() < 0.1:
+                fire = chance.choice(sorted(wanted) or [""])
+                if fire and await store.cancel_fire(fire) == "ended":
+                    wanted.remove(fire)
+            await look()
+            if step % 10 == 0:
+                check_accounts(lab.keys())
+            await store.clock.sleep(chance.choice([0, 60, 3_600, 8 * 3_600]))
+        for _ in range(40):
+            await store.clock.sleep(12 * 3_600)
+            await look()
+        for name, moments in began.items():
+            most = limits.fires_per_owner if name.startswith("owner") else limits.fires_per_conversation
+            assert all(later - first >= DAY for first, later in zip(moments, moments[most:], strict=False)), name
+        fires = [await read_fire(store, fire) for fire in wanted]
+        assert {fire.status.has_ended for fire in fires} == {True}
+        assert {fire.reason for fire in fires if fire.attempt == 0} == set()
