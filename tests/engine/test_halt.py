@@ -93,7 +93,7 @@ async def test_a_halted_daemon_asks_no_more_than_its_looks_and_says_so_once(lab:
         for _ in range(5):
             await s.add("every minute")
         with capture_logs() as logs:
-            await s.scheduler.stop_all(by="ann")
+            await s.scheduler.stop_all("why")
             await s.sleep(1)
             asked: list[str] = []
             run = s.store.transport.run
