@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from scheduled_prompts.limits import Limits
     from scheduled_prompts.money import Usage
+    from scheduled_prompts.policies import OwnerPolicies, Policies
     from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
     from scheduled_prompts.runners.command import CommandRunner
     from scheduled_prompts.runners.contract import Permanent, Retry, Runner
@@ -64,7 +65,9 @@ _HOMES = {
     "Limits": "limits",
     "NotFound": "errors",
     "Once": "schedule",
+    "OwnerPolicies": "policies",
     "Permanent": "runners.contract",
+    "Policies": "policies",
     "PromptStatus": "prompt",
     "RandomWindow": "schedule",
     "Result": "fire",
