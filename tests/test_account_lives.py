@@ -68,6 +68,7 @@ class Life:
         self.runner = RecordingRunner(self._answer)
         self.mode = "succeed"
         self.succeeded: set[int] = set()
+        self.failed = 0
         self.daemon: AsyncExitStack | None = None
         self.eras: list[Era] = []
         self.prompt = ""
@@ -87,6 +88,7 @@ class Life:
         if mode == "slow":
             await asyncio.sleep(150)
         if mode == "fail" or (mode == "stumble" and fire.attempt == 1):
+            self.failed += 1
             raise Mortal("no")
         if fire.trigger == "schedule":
             self.succeeded.add(fire.nominal)
@@ -120,7 +122,8 @@ class Life:
 
     async def resume(self) -> None:
         await self.scheduler.resume(self.prompt)
-        self.pauses[-1][1] = self.now
+        if self.pauses and self.pauses[-1][1] is None:  # else it had paused itself
+            self.pauses[-1][1] = self.now
 
     async def cancel(self) -> None:
         await self.scheduler.cancel(self.prompt)
@@ -139,6 +142,21 @@ class Life:
     async def halt(self) -> None:
         await (self.scheduler.start_all() if self.halted else self.scheduler.stop_all("enough"))
         self.halted = not self.halted
+
+    async def outage(self, minutes: float) -> None:
+        await self.down()
+        await self.wait(minutes)
+        await self.up()
+
+    async def rest(self, minutes: float) -> None:
+        await self.pause()
+        await self.wait(minutes)
+        await self.resume()
+
+    async def stop(self, minutes: float) -> None:
+        await self.halt()
+        await self.wait(minutes)
+        await self.halt()
 
     async def purge(self) -> None:
         await cleanup(self.store, 10 / 1440)
@@ -161,6 +179,9 @@ class Life:
             "halt": self.halt,
             "purge": self.purge,
             "cancel": self.cancel,
+            "outage": self.outage,
+            "break": self.rest,
+            "stop": self.stop,
         }
         if name == "mode":
             self.mode = arguments[0]
@@ -212,7 +233,9 @@ class Life:
         else:
             assert row.outcome not in ("succeeded", "failed", "timed_out"), said
         assert (row.outcome == "succeeded") == (nominal in self.succeeded), said
-        now, slack = self.now, AHEAD_MS + int(era.definition.jitter_ms)
+        now, slack = self.now, AHEAD_MS + era.definition.jitter_ms
+        if era.definition.quiet_hours is not None:
+            slack += 15 * MINUTE
         match row.outcome:
             case "upcoming":
                 assert nominal > now - slack, said
@@ -221,13 +244,18 @@ class Life:
                 assert nominal <= now, said
                 assert self.daemon is None or self.halted or now - nominal < 2 * MINUTE + slack, said
             case "paused":
-                assert any(end is None or nominal <= end for _, end in self.pauses), said
+                gave_up = row.reason == "failures" and self.failed >= 2
+                assert gave_up or any(end is None or nominal <= end for _, end in self.pauses), said
             case "edited":
                 assert any(nominal <= at + AHEAD_MS for at in self.edits), said
             case "cancelled" if row.fire is None:
                 assert self.cancelled is not None, said
             case "outside":
                 assert era.definition.start_at is not None or era.definition.end_at is not None, said
+
+
+MODES = st.sampled_from(["succeed", "fail", "stumble", "slow"])
+"""How the runner answers."""
 
 
 def schedules() -> st.SearchStrategy[Schedule]:
@@ -240,8 +268,21 @@ def schedules() -> st.SearchStrategy[Schedule]:
     )
 
 
-def policies() -> st.SearchStrategy[dict[str, Any]]:
+def windows() -> st.SearchStrategy[dict[str, Any]]:
     minutes = st.integers(1, 90).map(lambda minute: START + minute * MINUTE + 10_000)
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "max_fires": st.sampled_from([None, 1, 4]),
+            "start_at": st.one_of(st.none(), minutes),
+            "end_at": st.one_of(st.none(), minutes),
+            "quiet": st.sampled_from([None, "00:20-00:35"]),
+            "quiet_policy": st.sampled_from(["skip", "defer"]),
+        },
+    )
+
+
+def policies() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {},
         optional={
@@ -252,29 +293,33 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
             "overlap": st.sampled_from(["skip", "queue", "replace", "allow"]),
             "retries": st.integers(0, 2),
             "retry_delays": st.sampled_from([(20.0,), (90.0,)]),
-            "max_fires": st.sampled_from([None, 1, 4]),
-            "start_at": st.one_of(st.none(), minutes),
-            "end_at": st.one_of(st.none(), minutes),
+            "pause_after": st.sampled_from([0, 2]),
         },
     )
 
 
 def steps() -> st.SearchStrategy[list[tuple[Any, ...]]]:
-    wait = st.one_of(st.integers(1, 12), st.just(39 / 60), st.just(38.5 / 60)).map(lambda minutes: ("wait", minutes))
+    """Changes, each with the time that passes after it: often none, or up to an instant before a full minute."""
+    wait = st.one_of(st.sampled_from([0, 39 / 60, 38.5 / 60]), st.integers(1, 12), st.integers(1, 12))
     change = st.one_of(
         schedules().map(lambda when: ("when", when)),
         policies().map(lambda changes: ("policies", changes)),
-        st.sampled_from([(name,) for name in ("text", "pause", "resume", "skip", "unskip", "run", "cancel", "purge")]),
+        windows().map(lambda changes: ("policies", changes)),
+        st.sampled_from([(name,) for name in ("text", "skip", "unskip", "run", "purge", "cancel")]),
         st.sampled_from([(name,) for name in ("up", "down", "halt", "pause", "resume")]),
-        st.sampled_from(["succeed", "fail", "stumble", "slow"]).map(lambda mode: ("mode", mode)),
+        st.integers(1, 20).map(lambda minutes: ("outage", minutes)),
+        st.sampled_from([("break", 1), ("break", 7), ("stop", 5)]),
+        MODES.map(lambda mode: ("mode", mode)),
     )
-    return st.lists(st.one_of(wait, change, change), min_size=4, max_size=16)
+    lived = st.tuples(change, wait.map(lambda minutes: ("wait", minutes)))
+    return st.lists(lived, min_size=3, max_size=10).map(lambda pairs: [step for pair in pairs for step in pair])
 
 
-async def live(when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...]], seed: int) -> None:
+async def live(when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...]], mode: str, seed: int) -> None:
     clock = VirtualClock("2026-01-01T00:00:20Z", seed=seed)
     async with Store(f"memory:lives{next(_stores)}", clock=clock) as store:
         lived = Life(store, Scheduler(store, timezone="UTC"))
+        lived.mode = mode
         try:
             await lived.begin(when, chosen)
         except InvalidInput:
@@ -302,8 +347,8 @@ async def live(when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...
 
 
 @settings(max_examples=LIVES)
-@given(schedules(), policies(), steps(), st.integers(0, 1000))
+@given(schedules(), policies(), steps(), MODES, st.integers(0, 1000))
 def test_every_occurrence_of_a_life_is_told_once(
-    when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...]], seed: int
+    when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...]], mode: str, seed: int
 ) -> None:
-    run_virtual(live(when, chosen, life, seed))
+    run_virtual(live(when, chosen, life, mode, seed))

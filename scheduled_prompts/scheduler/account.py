@@ -24,7 +24,14 @@ from scheduled_prompts.schedule import latest_between, next_after
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import Span
-from scheduled_prompts.upcoming import due_at, latest_named, next_named
+from scheduled_prompts.upcoming import (
+    coming,
+    due_at,
+    first_due_with,
+    is_skipped_as_quiet,
+    last_due_with,
+    latest_named,
+)
 
 MOST_COUNTED = 10_000
 """How many occurrences without a fire are counted one by one; of more it is said that they are more."""
@@ -102,6 +109,7 @@ UNACCOUNTED = Cause("unaccounted")
 UNKNOWN = Cause("unknown")
 UPCOMING = Cause("upcoming")
 OVERDUE = Cause("overdue")
+QUIET = Cause("skipped", "quiet")
 
 
 def account(
@@ -283,26 +291,24 @@ def _present(
         return []
     skips = [Stretch(nominal, nominal + 1, Cause("skipped", "requested")) for nominal in prompt.skips]
     begun = _begun(prompt, first, now)
-    spent = Stretch(_spent(prompt, first), FOR_EVER, Cause("ended", "max_fires"))
+    spent = Stretch(_spent(prompt), FOR_EVER, Cause("ended", "max_fires"))
     return [*skips, spent, Stretch(first, begun, overdue), Stretch(begun, FOR_EVER, UPCOMING)]
 
 
-def _spent(prompt: ScheduledPrompt, first: int) -> int:
+def _spent(prompt: ScheduledPrompt) -> int:
     """Behind which occurrence the last of `max_fires` is over, as far as that can be told."""
     left = MOST_AHEAD if prompt.max_fires is None else prompt.max_fires - prompt.fired
-    nominal: int | None = first - 1
-    while 0 < left < MOST_AHEAD and nominal is not None:
-        nominal = next_named(prompt, nominal, prompt.id)
-        left -= nominal not in prompt.skips
-    return FOR_EVER if left or nominal is None else nominal + 1
+    following = coming(prompt, left) if 0 < left < MOST_AHEAD else []
+    return following[-1].nominal + 1 if following and len(following) == left else FOR_EVER
 
 
 def _begun(prompt: ScheduledPrompt, first: int, now: int) -> int:
-    """Up to where, from `first` on, occurrences are due: only the latest may have a jitter that has not run out."""
+    """Up to where, from `first` on, occurrences are due: the latest, and those that are due with it, may wait for their
+    jitter, or for the end of quiet hours."""
     latest = latest_named(prompt, first - 1, now, prompt.id)
     if latest is None:
         return first
-    return latest if _due(prompt, latest, first) > now else latest + 1
+    return max(first, first_due_with(prompt, latest, prompt.id)) if _due(prompt, latest, first) > now else latest + 1
 
 
 def _due(prompt: ScheduledPrompt, nominal: int, first: int) -> int:
@@ -342,20 +348,32 @@ class _Counter:
                 row = None
                 continue
             self._left -= 1
+            cause = self._cause(definition, stretch.cause, nominal)
+            if row is not None and row.cause != cause:
+                yield row
+                row = None
             if row is None:
-                row = Row(stretch.cause.outcome, nominal, nominal, cause=stretch.cause)
+                row = Row(cause.outcome, nominal, nominal, cause=cause)
             else:
                 row = row._replace(last=nominal, number=row.number + 1)
             if self._left < 0:
                 stop = self._fired[place] if place < len(self._fired) else FOR_EVER
                 after = self._latest(definition, nominal, min(stop, stretch.end) - 1) or nominal
                 row = row._replace(last=after, exact=row.exact and after == nominal)
-            if singly:
+            if singly and cause is UPCOMING:
                 singly -= 1
                 yield row
                 row = None
         if row is not None:
             yield row
+
+    def _cause(self, definition: Definition, cause: Cause, nominal: int) -> Cause:
+        """Of what is still to be claimed, what quiet hours will leave out."""
+        if definition.quiet_hours is None or cause.outcome not in ("upcoming", "overdue"):
+            return cause
+        if is_skipped_as_quiet(definition, nominal) or last_due_with(definition, nominal, self._seed) != nominal:
+            return QUIET
+        return cause
 
     def _next(self, definition: Definition, after: int) -> int | None:
         return next_after(definition.schedule, after, timezone=definition.timezone, seed=self._seed)

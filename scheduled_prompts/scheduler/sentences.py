@@ -30,7 +30,7 @@ BECAUSE = {
     "paused": "the prompt was paused",
     "permanent": "trying again would not have helped",
     "prompt_cancelled": "the prompt was cancelled",
-    "quiet": "it fell into quiet hours",
+    "quiet": "it falls in quiet hours",
     "rate_limit": "as many as allowed had run in that time",
     "replaced": "the next one took its place",
     "requested": "somebody asked to leave it out",
@@ -193,7 +193,7 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
         case "forgotten":
             return "what became of it was deleted by retention"
         case "skipped":
-            return "somebody asked to leave it out"
+            return _because(cause.reason)
         case "overdue":
             return OVERDUE.get(cause.reason or "", cause.reason or "no daemon has fired it yet") + by + note
         case "upcoming":
@@ -245,7 +245,7 @@ def _fate(row: Row, cause: Cause, timezone: str) -> str:
         case "forgotten":
             return "is not known any more: what became of it was deleted by retention"
         case "skipped":
-            return "is to be skipped: somebody asked for that"
+            return f"is to be skipped: {_because(cause.reason)}"
         case "overdue":
             return f"is overdue: {_of_cause(row, cause, timezone)}"
         case "upcoming":

@@ -16,7 +16,7 @@ from scheduled_prompts.store.halting import read_halt
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import Look, Overdue, Quarantined, ReadPrompt, Serves, Span, Unreadable
-from scheduled_prompts.store.transport import Transport, as_text, to_json, translate
+from scheduled_prompts.store.transport import Transport, as_text, heedful, to_json, translate
 
 Rows = list[tuple[Any, Any]]
 
@@ -192,9 +192,9 @@ class Reads:
         """
         pubsub = self.transport.client.pubsub()
         try:
-            await pubsub.subscribe(self.keys.changes)
+            await heedful(pubsub.subscribe(self.keys.changes))
             while True:
-                message = await pubsub.get_message(timeout=30.0)
+                message = await heedful(pubsub.get_message(timeout=30.0))
                 if message is None:
                     continue
                 if message["type"] == "subscribe":

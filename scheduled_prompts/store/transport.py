@@ -95,7 +95,7 @@ class Transport:
             try:
                 self.clock.in_flight += 1
                 try:
-                    return await _heedful(send())
+                    return await heedful(send())
                 finally:
                     self.clock.in_flight -= 1
             except (redis_errors.RedisError, OSError) as error:
@@ -120,7 +120,7 @@ class Transport:
         """The server's clock, ms UTC. Not repeated: a late answer would be worthless."""
         self.clock.in_flight += 1
         try:
-            seconds, microseconds = await _heedful(self.client.time())
+            seconds, microseconds = await heedful(self.client.time())
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.connection.description) from error
         finally:
@@ -128,7 +128,7 @@ class Transport:
         return float(int(seconds) * 1000 + int(microseconds) / 1000)
 
 
-async def _heedful(answer: Awaitable[Any]) -> Any:
+async def heedful(answer: Awaitable[Any]) -> Any:
     """The answer, unless this task was cancelled meanwhile.
 
     redis-py sends through `asyncio.wait_for`, which on Python 3.11 loses a cancellation that comes just as the command

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.errors import StoreUnreachable
 from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.store import Store
 from scheduled_prompts.testing import RecordingRunner
 from tests.conftest import Lab
 from tests.engine.faults import unsteady_store
@@ -262,3 +263,21 @@ async def test_asked_to_stop_before_it_is_up_it_stops(lab: Lab) -> None:
         daemon.stop()
         await daemon.run()
         assert await (await lab.scheduler(store)).daemons() == []
+
+
+async def test_who_listens_heeds_a_stop_that_comes_together_with_a_message(lab: Lab) -> None:
+    async def listen(store: Store) -> None:
+        async for _ in store.changes():
+            pass
+
+    async with lab:
+        store = await lab.store()
+        for ticks in range(12):  # the stop comes so long after the message
+            listening = asyncio.create_task(listen(store))
+            await store.clock.sleep(1)
+            lab.inspector.publish(store.keys.changes, '{"type": "ready"}')
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            listening.cancel()
+            await asyncio.wait({listening}, timeout=100)
+            assert listening.done()
