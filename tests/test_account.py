@@ -150,18 +150,18 @@ async def test_what_came_while_all_was_stopped_was_missed_for_that(lab: Lab) -> 
     async with lab:
         at = await scene(lab, **LOOKS)
         prompt = await at.add(HOURLY)
-        await at.scheduler.stop_all("the bill", by="cli:ann")
+        await at.scheduler.stop_all("the bill")
         await at.sleep(3 * HOUR)
         stopped = await at.scheduler.explain(prompt)
         assert outcomes(stopped)[0] == ("overdue", 3)
         assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
-            "It is overdue: all is stopped by cli:ann (the bill)."
+            "It is overdue: all is stopped by api (the bill)."
         )
         await at.scheduler.start_all()
         await at.sleep(HOUR)
         assert outcomes(await at.scheduler.explain(prompt))[0] == ("missed", 2)
         assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
-            "It was missed: all was stopped by cli:ann from Thu 2026-01-01 00:00 +00:00 to Thu 2026-01-01 03:00 +00:00 "
+            "It was missed: all was stopped by api from Thu 2026-01-01 00:00 +00:00 to Thu 2026-01-01 03:00 +00:00 "
             "(the bill)."
         )
 

@@ -286,7 +286,9 @@ def _present(
             paused = Cause("paused", prompt.pause_reason, prompt.pause_note, prompt.paused_at, actor=by)
             return [Stretch(behind + 1 if first is None else first, FOR_EVER, paused)]
         case PromptStatus.QUARANTINED:
-            return [Stretch(behind + 1 if first is None else first, FOR_EVER, Cause("quarantined"))]
+            aside = next((span for span in reversed(spans) if span.kind == "quarantined"), None)
+            broken = Cause("quarantined") if aside is None else Cause("quarantined", note=aside.reason, since=aside.at)
+            return [Stretch(behind + 1 if first is None else first, FOR_EVER, broken)]
     if first is None:
         return []
     skips = [Stretch(nominal, nominal + 1, Cause("skipped", "requested")) for nominal in prompt.skips]

@@ -179,7 +179,7 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
                 return f"due, and not fired yet, when the prompt was cancelled, {since}{by}"
             return f"the prompt was cancelled {since}{by}"
         case "quarantined":
-            return "the prompt's record was set aside"
+            return "the prompt's record was set aside" + (f" {since}" if cause.since is not None else "") + note
         case "outside":
             return f"it counts from {until} on" if cause.reason == "start_at" else f"it counts until {since}"
         case "ended" if cause.reason == "max_fires":
@@ -235,7 +235,7 @@ def _fate(row: Row, cause: Cause, timezone: str) -> str:
                 return f"was due, and not fired yet, when the prompt was cancelled at {since}{by}"
             return f"did not run: the prompt was cancelled at {since}{by}"
         case "quarantined":
-            return "did not run: the prompt's record was set aside, as it could not be read or computed"
+            return f"did not run: {_of_cause(row, cause, timezone)}"
         case "ended" | "outside":
             return f"{'does' if cause.since is None else 'did'} not run: {_of_cause(row, cause, timezone)}"
         case "before_creation":

@@ -193,6 +193,10 @@ class SyncScheduler:
 
         return self.carry_out(ask())
 
+    def defaults_of(self, owner: object) -> dict[str, Any]:
+        """The policies of a prompt of this owner that says nothing else, as far as anybody chose them."""
+        return self.scheduler.defaults_of(owner)
+
     def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Sequence[Occurrence]:
         """What a prompt will do next."""
         return self.scheduler.upcoming(prompt, count)
