@@ -179,6 +179,8 @@ class StoreMachine(RuleBasedStateMachine):
         runner=st.sampled_from(RUNNERS),
         priority=st.sampled_from([0, 50, 100]),
         on_crash=st.sampled_from(["rerun", "interrupt"]),
+        agent=st.sampled_from([None, "bot"]),
+        conversation=st.sampled_from([None, "chat"]),
         ahead=st.sampled_from([-HOUR, 0, 30_000, HOUR]),
     )
     def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
@@ -263,10 +265,16 @@ class StoreMachine(RuleBasedStateMachine):
     # What somebody asks for
 
     @precondition(has_prompts)
-    @rule(pick=any_number, text=st.sampled_from("abc"), platform=st.sampled_from(PLATFORMS))
-    def edit_text(self, pick: int, text: str, platform: str) -> None:
+    @rule(
+        pick=any_number,
+        text=st.sampled_from("abc"),
+        platform=st.sampled_from(PLATFORMS),
+        agent=st.sampled_from([None, "bot"]),
+        conversation=st.sampled_from(["chat", "room"]),
+    )
+    def edit_text(self, pick: int, text: str, **others: str | None) -> None:
         known = self.some_prompt(pick)
-        answer = self.run(self.store.edit(edit_of(known.read, text=text, platform=platform)))
+        answer = self.run(self.store.edit(edit_of(known.read, text=text, **others)))
         if known.status in ("cancelled", "quarantined") or known.read.version != known.version:
             assert answer == known.refused
             return
