@@ -41,6 +41,7 @@ def claim_item(
         "queue_limit": prompt.queue_limit,
         "concurrency_key": prompt.concurrency_key or "",
         "concurrency": prompt.concurrency,
+        "deep": False,
         "deadline": "",
         "money": _money(prompt),
         "skip": "",

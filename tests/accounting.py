@@ -21,6 +21,7 @@ NAMED = {
     "daemons",
     "daemon_info",
     "halts",
+    "fair",
     "parked",
 }
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}

@@ -23,6 +23,10 @@ BATCH = 500
 BROKEN = "broken: "
 WAITS = "waits"
 EARLY = "early"
+DEEP = "deep"
+DEEP_PAUSE_MS = 30_000
+DEEP_BATCH = 100
+LEFT_BEHIND_MS = 1_000
 PASS_OVER_MS = 10_000
 PASSED_OVER = 10_000
 
@@ -32,6 +36,8 @@ class Claimer:
 
     The due index is the backlog: while the ready queue is deep (`room` says how many more fires it may get), nothing is
     claimed, so that what waits is still subject to edits, and to other daemons. What is very late is claimed at a pace.
+    Where there is no room, only owners who have nothing waiting get more: theirs does not stand behind all that others
+    have due.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class Claimer:
         self._in_turn: dict[str, int] = {}
         """Prompts, and when they were due, of which an occurrence waits for the end of the one before it."""
         self._known_unserved: set[tuple[str, str]] = set()
+        self._deep: dict[str, int] = {}
+        """Wanted, and of owners who had something waiting: not asked again before then, unless there is room."""
         self._wake = asyncio.Event()
         self.won = 0
         self.lost = 0
@@ -118,13 +126,15 @@ class Claimer:
 
     async def _claim_some(self) -> int:
         """Claim one batch of what is wanted. Returns how many were looked at."""
-        batch = self._next_batch()
+        batch, deep = self._next_batch(), False
+        if not batch:
+            batch, deep = self._left_behind(), True
         if not batch:
             return 0
         self._in_progress.update(batch)
         try:
             prompts = await self._store.read_prompts(list(batch))
-            await self._claim(dict(zip(batch, prompts, strict=True)))
+            await self._claim(dict(zip(batch, prompts, strict=True)), deep=deep)
         except BaseException:
             self._wanted.put_back(batch)
             raise
@@ -147,10 +157,20 @@ class Claimer:
             self._goes_on = self._clock.call_at(self._wanted.goes_on_at, self._wake.set)
         return batch
 
-    async def _claim(self, prompts: Mapping[str, ReadPrompt]) -> None:
+    def _left_behind(self) -> dict[str, int]:
+        """What is overdue, where there is no room."""
+        now = self._clock.now()
+        if self._room() > 0 or not self._wanted:
+            return {}
+        self._deep = {prompt_id: until for prompt_id, until in self._deep.items() if until > now}
+        return self._wanted.take_out_overdue(DEEP_BATCH, now - LEFT_BEHIND_MS, but=self._deep)
+
+    async def _claim(self, prompts: Mapping[str, ReadPrompt], *, deep: bool) -> None:
         now = self._clock.now()
         decided = {prompt_id: await self._decide(prompt_id, prompt, now) for prompt_id, prompt in prompts.items()}
         items = [item for item in decided.values() if item is not None]
+        for item in items:
+            item["deep"] = deep
         if not items:
             return
         answers = await self._store.claim(items)
@@ -166,6 +186,9 @@ class Claimer:
             elif answer == WAITS:
                 self._in_turn[item["id"]] = int(item["due"])
                 self._pass_over(item["id"], now)
+            elif answer == DEEP:
+                self._deep[item["id"]] = now + DEEP_PAUSE_MS
+                self._again.setdefault(item["id"], int(item["due"]))
             elif answer == EARLY:
                 self._timers.arm(item["id"], int(item["due"]), ahead=False)
             elif answer.startswith(BROKEN):

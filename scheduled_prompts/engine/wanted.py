@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from scheduled_prompts.engine.pacing import VERY_LATE_MS, Pace
 
@@ -47,6 +47,12 @@ class Wanted:
         batch |= {prompt_id: self._soon.pop(prompt_id) for prompt_id in soon}
         self.goes_on_at = self._pace.goes_on_at if self._late else None
         return batch
+
+    def take_out_overdue(self, most: int, before: int, *, but: Container[str]) -> dict[str, int]:
+        """The first that were due by `before`, whoever stands before them, without those that go at a pace."""
+        overdue = [prompt_id for prompt_id, due in self._soon.items() if due <= before and prompt_id not in but]
+        first = heapq.nsmallest(most, overdue, key=self._soon.__getitem__)
+        return {prompt_id: self._soon.pop(prompt_id) for prompt_id in first}
 
     def fires(self, prompt_id: str) -> None:
         """A fire was made that begins now."""

@@ -56,6 +56,11 @@ class Keys:
         return self.prefix + "parked"
 
     @property
+    def fair(self) -> str:
+        """The last turn of each owner who has fires waiting."""
+        return self.prefix + "fair"
+
+    @property
     def changes(self) -> str:
         """A channel, not a key."""
         return self.prefix + "changes"

@@ -36,6 +36,8 @@ class ClaimItem(TypedDict):
     queue_limit: int
     concurrency_key: str
     concurrency: int
+    deep: bool
+    """There is no room: only if its owner has nothing waiting."""
     deadline: str
     """Its first attempt begins by then (ms UTC), or it is missed; '' for however late."""
     money: dict[str, str]

@@ -57,6 +57,7 @@ SPELLED = {
     "version_key('x')": KEYS.version("x"),
     "parked_key('owner:ann')": KEYS.parked("owner:ann"),
     "slots_key('owner:ann')": KEYS.slots("owner:ann"),
+    "fair_key": KEYS.fair,
     "parked_limits_key": KEYS.parked_limits,
     "ended_key(7)": KEYS.ended(7),
     "spend_key('owner:ann')": KEYS.spend("owner:ann"),

@@ -30,7 +30,7 @@ local function turns_key(cap) return P .. 'turns:' .. cap end
 local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues', P .. 'quarantine'
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
-local halts_key, parked_limits_key = P .. 'halts', P .. 'parked'
+local halts_key, parked_limits_key, fair_key = P .. 'halts', P .. 'parked', P .. 'fair'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
 
@@ -64,7 +64,7 @@ local function event(kind, prompt, ...)
   redis.call('XADD', events_key, 'MAXLEN', '~', 10000, '*', 'type', kind, 'at', now, 'prompt', prompt, ...)
 end
 
--- High priority first, then due time. Below 2^53, so exact as a score.
+-- High priority first, then by turn (mostly when it is due). Below 2^53, so exact as a score.
 local function ready_score(priority, due)
   return string.format('%.0f', (100 - tonumber(priority)) * 8796093022208 + tonumber(due))
 end
@@ -83,10 +83,47 @@ end
 -- The halt that holds, as JSON; false where all goes its way. Asked first of all by what would make something run.
 local function halted() return redis.call('HGET', KEYS[1], 'halted') end
 
+-- Fairness. Within a priority a fire stands where its turn says: when it is due, or, where its owner has others waiting,
+-- a minute behind the last of these, and not before what is being served. So an owner with thousands is served in turn with
+-- the others, and each owner's own go by when they are due. `fair` knows the last turn of each owner who has fires waiting,
+-- and how far each priority has come; it forgets who has none. Those without an owner do not stand back for one another.
+local TURN_APART = 60000
+
+local function turn_of(owner, priority, due)
+  if owner == '' then return due end
+  local class = priority .. ':' .. owner
+  local stored, turn = redis.pcall('HMGET', fair_key, class, 'reached:' .. priority), tonumber(due)
+  if stored[1] then
+    turn = math.max(turn, (tonumber(stored[1]) or 0) + TURN_APART, tonumber(stored[2] or '') or 0)
+  end
+  turn = string.format('%.0f', turn)
+  redis.pcall('HSET', fair_key, class, turn)
+  return turn
+end
+
+-- A fire waits no longer. `turn` is where it stood, where that was not when it was due.
+local function leave_turn(owner, priority, due, turn)
+  local class = priority .. ':' .. owner
+  local last = redis.pcall('HGET', fair_key, class)
+  if turn then
+    local reached = redis.pcall('HGET', fair_key, 'reached:' .. priority)
+    if type(reached) ~= 'table' and tonumber(turn) > (tonumber(reached or '') or 0) then
+      redis.call('HSET', fair_key, 'reached:' .. priority, turn)
+    end
+  end
+  if type(last) ~= 'string' or tonumber(turn or due) < (tonumber(last) or 0) then return end
+  redis.call('HDEL', fair_key, class)
+  if redis.call('HLEN', fair_key) > 101 then return end
+  for _, field in ipairs(redis.call('HKEYS', fair_key)) do
+    if string.sub(field, 1, 8) ~= 'reached:' then return end
+  end
+  redis.call('DEL', fair_key)
+end
+
 -- One that waited before: where it stood.
 local function put_back_in_ready(fire)
-  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'priority', 'due')
-  put_in_ready(fire, stored[1], stored[2], stored[3], stored[4])
+  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'priority', 'due', 'turn')
+  put_in_ready(fire, stored[1], stored[2], stored[3], stored[5] or stored[4])
 end
 
 -- What waits for a limit is parked beside `ready`, so that it blocks nobody, and is not looked at again and again. Limits are
@@ -131,7 +168,8 @@ end
 
 -- A queued fire leaves the index that it waits in, not to run. It was woken for a slot, which is somebody else's then.
 local function leave_queue(fire)
-  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'parked', 'woken')
+  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner', 'parked', 'woken', 'owner', 'priority', 'due', 'turn')
+  if stored[5] then leave_turn(stored[5], stored[6], stored[7], stored[8]) end
   if stored[3] then return unpark(fire, stored[3]) end
   redis.call('ZREM', ready_key(queue_name(stored[1], stored[2])), fire)
   if stored[4] then

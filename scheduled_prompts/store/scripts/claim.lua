@@ -10,11 +10,12 @@
 -- missed), next_nominal, next_at ('' for none), next_status, missed_from, missed_until ('' for none), quiet_from (from
 -- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what remains to be skipped; ''
 -- for no change), max_fires (with that many the prompt is executed; '' for no limit), announce, in_turn (it may be one of
--- those that are caught up with, one at a time); manual ones rerun_of and by (who asked for it; '' for none).
+-- those that are caught up with, one at a time), deep (there is no room: only if its owner has nothing waiting); manual ones
+-- rerun_of and by (who asked for it; '' for none).
 -- Where others of the prompt's fires have not ended, `overlap` decides: it is skipped (`busy`), waits, or replaces them (those that
 -- wait end skipped, those that run are asked to stop); one that waits for its next attempt ends (retrying -> failed: superseded).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
--- fire before it, which will announce it) | 'early' (claim it when it is due) | 'halted' (all is stopped) | 'broken: ' and
+-- fire before it, which will announce it) | 'early' (claim it when it is due) | 'deep' | 'halted' (all is stopped) | 'broken: ' and
 -- what is wrong.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
@@ -62,7 +63,9 @@ local function make_fire(item, version)
     end_fire(item.fire, item.skip == 'late' and 'missed' or 'skipped', item.skip)
   else
     redis.call('SADD', live_key(item.id), item.fire)
-    put_in_ready(item.fire, item.platform, item.runner, item.priority, item.due)
+    local turn = turn_of(item.owner, item.priority, item.due)
+    if turn ~= item.due then redis.call('HSET', hash, 'turn', turn) end
+    put_in_ready(item.fire, item.platform, item.runner, item.priority, turn)
   end
 end
 
@@ -160,6 +163,11 @@ local function judge_overlap(item)
   return ''
 end
 
+-- Where more is ready than can run soon, only who has nothing waiting gets more.
+local function has_its_share(item)
+  return item.owner == '' or redis.pcall('HEXISTS', fair_key, item.priority .. ':' .. item.owner) == 1
+end
+
 local function claim(i, item)
   local stored = redis.call('HMGET', prompt_key(item.id), 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
@@ -172,6 +180,8 @@ local function claim(i, item)
     answers[i] = 'lost'
   elseif item.in_turn and waits(item) then
     answers[i] = 'waits'
+  elseif item.deep and has_its_share(item) then
+    answers[i] = 'deep'
   else
     item.skip = judge_overlap(item)
     if item.skip == 'early' or item.skip == 'lost' then

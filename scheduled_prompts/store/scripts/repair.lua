@@ -19,7 +19,7 @@ local kinds_of_keys = {by = 'zset', active = 'set', rate = 'zset', turns = 'zset
   live = 'set', spans = 'list', version = 'hash', key = 'string', ended = 'hash', op = 'string', parked = 'zset', slots = 'set',
   spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
-  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set'}
+  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set', fair = 'hash'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
 local walked = as_set({'by', 'active', 'turns', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked',
   'slots'})

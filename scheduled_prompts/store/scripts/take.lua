@@ -86,6 +86,7 @@ local read = {
   'concurrency_key',
   'concurrency',
   'woken',
+  'priority', 'due', 'turn',
   'failures', 'crashes', 'error',
   'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed', 'due',
 }
@@ -306,6 +307,7 @@ local function lease(fire, score)
   for i, name in ipairs(read) do stored[name] = values[i] end
   if not stored.attempt then return end  -- a record that is none harms itself alone
   local may = may_run(fire, stored)
+  if stored.owner and not stored.parked then leave_turn(stored.owner, stored.priority, stored.due, stored.turn) end
   if stored.woken and stored.parked ~= stored.woken then
     redis.call('HDEL', hash, 'woken')
     if not may then wake(stored.woken) end

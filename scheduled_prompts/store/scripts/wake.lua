@@ -31,5 +31,15 @@ local function look_at(limit)
 end
 
 for _, limit in ipairs(redis.call('SRANDMEMBER', parked_limits_key, ARGV[3])) do harm_alone(look_at, limit) end
+-- Where nothing waits, nobody has a turn: one that vanished may have left its own.
+local function nothing_waits()
+  if redis.call('SCARD', parked_limits_key) > 0 then return false end
+  for _, queue in ipairs(redis.call('SMEMBERS', queues_key)) do
+    if redis.call('ZCARD', ready_key(queue)) > 0 then return false end
+  end
+  return true
+end
+
+if redis.call('EXISTS', fair_key) == 1 and nothing_waits() then redis.call('DEL', fair_key) end
 if somebody_woke then announce('ready', {}) end
 return {tostring(woken)}
