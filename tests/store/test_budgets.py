@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from scheduled_prompts.budgets import Budgets, OwnerBudget
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.money import Usage
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Lease, Taken
+from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.store.steps import EVERYTHING, HOUR, LEASE, claimed, crash, ending, queued, read_fire, saved, settle
 
@@ -286,6 +290,62 @@ async def test_a_sum_goes_with_its_prompt(lab: Lab) -> None:
         await store.purge([over], store.clock.now() + HOUR)  # type: ignore[list-item]
         assert f"spend:prompt:{prompt.id}" not in lab.keys()
         assert spend(lab, "owner:ann") == spend(lab) == (20, 20, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_no_budget_is_overdrawn_and_the_sums_are_those_of_the_fires(lab: Lab, seed: int) -> None:
+    """Random takes, ends, retries, losses and returns of fires that cost no more than they state."""
+    async with lab:
+        store = await lab.store(seed=seed)
+        dice = random.Random(seed)
+        budgets = Budgets(per_day=Decimal("1.50"), total=Decimal("4.00"), owner_per_day=Decimal("0.95"))
+        prompts = [
+            await saved(store, max_cost=f"0.{dice.randint(10, 90)}", owner=dice.choice(["ann", "bob"]))
+            for _ in range(6)
+        ]
+        held: list[Lease] = []
+        paid: dict[str, int] = {}
+        fires = [await claimed(store, prompt) for prompt in prompts]
+        for _ in range(60):
+            step = dice.choice(["claim", "take", "take", "end", "end", "end", "back", "lose", "retry", "night"])
+            if step == "claim":
+                fires.append(await claimed(store, dice.choice(prompts)))
+            elif step == "take":
+                held += (await take(store, budgets, limit=dice.randint(1, 3))).leases
+            elif step == "retry":
+                await store.clock.sleep(1)
+                await store.reap(leases=False, max_crashes=3)
+            elif step == "night":
+                await store.clock.sleep(dice.choice([0, 6 * 3600]))
+            elif held and step == "lose":
+                held.clear()
+                await crash(store)
+            elif held:
+                lease = held.pop(dice.randrange(len(held)))
+                assert lease.fire.prompt is not None
+                assert lease.fire.prompt.max_cost is not None
+                left = int(lease.fire.prompt.max_cost * 100) - paid.get(lease.fire.id, 0)
+                outcome = "queued" if step == "back" else dice.choice(["succeeded", "retrying", "failed"])
+                item = ending(store, lease, outcome, reason="given_back" if step == "back" else "")
+                if step == "back":
+                    item["started_at"] = ""
+                elif dice.random() < 0.7:
+                    cost = dice.randint(0, left)
+                    paid[lease.fire.id] = paid.get(lease.fire.id, 0) + cost
+                    item["usage"] = budgets.counted(Usage(cost=Decimal(cost) / 100), store.clock.now())
+                item["retry_at"] = str(store.clock.now()) if outcome == "retrying" else ""
+                assert await settle(store, [item]) == ["settled"]
+            counts = await store.sums(["all", "owner:ann", "owner:bob"])
+            for sums, per_day in zip(counts, (1_500_000, 950_000, 950_000), strict=True):
+                assert sums.latest.get("spent", 0) + sums.latest.get("reserved", 0) <= per_day
+            assert counts[0].total.get("spent", 0) + counts[0].total.get("reserved", 0) <= 4_000_000
+            check_accounts(lab.keys())
+        costs = [await read_fire(store, fire) for fire in fires]
+        [everything] = await store.sums(["all"])
+        assert everything.total.get("spent", 0) == sum(int((fire.cost or 0) * 1_000_000) for fire in costs)
+        assert "budget" in {fire.reason for fire in costs}
+        assert all((fire.cost or 0) * 100 >= paid.get(fire.id, 0) for fire in costs)
+        assert not [entry for entry in await store.events_before(None, 500) if entry[1]["type"] == "over_budget"]
 
 
 async def one_of(store: Store, budgets: Budgets, **fields: Any) -> Lease:
