@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from scheduled_prompts.engine.pacing import Pace
+from scheduled_prompts.engine.wanted import Wanted
 from scheduled_prompts.schedule import Once
 from tests.conftest import Lab
 from tests.engine.scenes import CALM, Scene, scene
@@ -65,7 +66,51 @@ def test_a_clock_that_is_put_back_stops_nothing() -> None:
     assert pace.allows(90, 10_000) == 10
 
 
-async def backlog(lab: Lab, count: int, late: int, **settings: float) -> tuple[Scene, int]:
+NOW = 10_000_000
+LATE = NOW - 3_600_000
+
+
+def wanted(late: int, soon: int = 0) -> Wanted:
+    found = Wanted(30.0)
+    for number in range(soon):
+        found.add(f"soon {number}", NOW - number, NOW)
+    for number in range(late):
+        found.add(f"late {number}", LATE + number, NOW)
+    return found
+
+
+def test_what_is_soon_goes_beside_what_is_late() -> None:
+    batch = wanted(25, soon=3).take_out(500, NOW)
+    assert list(batch) == [*(f"late {number}" for number in range(10)), "soon 2", "soon 1", "soon 0"]
+
+
+def test_what_was_let_go_and_does_not_fire_leaves_its_place_to_others() -> None:
+    backlog = wanted(25)
+    batch = backlog.take_out(500, NOW)
+    for prompt in list(batch)[:4]:
+        backlog.fires(prompt)
+    backlog.done(batch)
+    assert list(backlog.take_out(500, NOW + 10)) == [f"late {number}" for number in range(10, 16)]
+    assert backlog.goes_on_at == NOW + 1_000
+
+
+def test_what_could_not_be_claimed_is_wanted_still_and_still_late() -> None:
+    backlog = wanted(12, soon=1)
+    batch = backlog.take_out(500, NOW)
+    backlog.put_back(batch)
+    backlog.done(batch)
+    assert len(backlog) == 13
+    assert backlog.take_out(500, NOW + 10) == batch
+
+
+def test_what_is_moved_to_later_is_late_no_more() -> None:
+    backlog = wanted(12)
+    backlog.add("late 11", NOW, NOW)
+    assert list(backlog.take_out(500, NOW))[-1] == "late 11"
+    assert len(backlog) == 1
+
+
+async def back_after(lab: Lab, count: int, late: int, **settings: float) -> tuple[Scene, int]:
     """A daemon that comes back when so many one-shots, a millisecond apart, are `late` seconds late."""
     at = await scene(lab)
     await at.daemon.__aexit__()
@@ -88,7 +133,7 @@ async def test_after_a_long_downtime_the_late_ones_start_by_and_by_in_the_order_
     lab: Lab,
 ) -> None:
     async with lab:
-        at, back = await backlog(lab, 45, 3600)
+        at, back = await back_after(lab, 45, 3600)
         await at.sleep(10)
         assert starts(at, back) == [10, 10, 10, 10, 5]
         assert at.runner.texts == [str(number) for number in range(45)]
@@ -96,28 +141,28 @@ async def test_after_a_long_downtime_the_late_ones_start_by_and_by_in_the_order_
 
 async def test_a_great_many_are_spread_over_the_interval(lab: Lab) -> None:
     async with lab:
-        at, back = await backlog(lab, 100, 3600, late_spread=5)
+        at, back = await back_after(lab, 100, 3600, late_spread=5)
         await at.sleep(10)
         assert starts(at, back) == [20] * 5
 
 
 async def test_without_a_spread_all_start_at_once(lab: Lab) -> None:
     async with lab:
-        at, back = await backlog(lab, 45, 3600, late_spread=0)
+        at, back = await back_after(lab, 45, 3600, late_spread=0)
         await at.sleep(1)
         assert starts(at, back) == [45]
 
 
 async def test_what_is_less_than_a_minute_late_is_not_spread(lab: Lab) -> None:
     async with lab:
-        at, back = await backlog(lab, 45, 59)
+        at, back = await back_after(lab, 45, 59)
         await at.sleep(1)
         assert starts(at, back) == [45]
 
 
 async def test_what_is_on_time_is_not_held_up_by_what_is_late(lab: Lab) -> None:
     async with lab:
-        at, _ = await backlog(lab, 45, 3600)
+        at, _ = await back_after(lab, 45, 3600)
         await at.sleep(1.5)
         on_time = [await at.add("in 1s") for _ in range(20)]
         await at.sleep(1.1)
