@@ -14,11 +14,11 @@ from scheduled_prompts.scheduler.explaining import Explained
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 
-DAY, HOUR = 86_400, 3_600
+DAY, TEN_MINUTES = 86_400, 600
 LOOKS: dict[str, Any] = {"watch_period": 60.0, "heartbeat_period": 60.0}
-"""Hours of virtual time are paid for by the look."""
+"""Virtual time are paid for by the look."""
 NINE = "every day at 09:00"
-HOURLY = "30 * * * *"
+EVERY_TEN = "5-55/10 * * * *"
 
 
 def outcomes(answer: Explained) -> list[tuple[str, int]]:
@@ -33,33 +33,33 @@ async def without_a_daemon(lab: Lab) -> Scheduler:
     return await lab.scheduler(await lab.store())
 
 
-async def test_each_hour_has_its_row(lab: Lab) -> None:
+async def test_each_occurrence_has_its_row(lab: Lab) -> None:
     async with lab:
         at = await scene(lab, **LOOKS)
-        prompt = await at.add(HOURLY)
-        await at.sleep(2 * HOUR)
+        prompt = await at.add(EVERY_TEN)
+        await at.sleep(2 * TEN_MINUTES)
         await at.scheduler.pause(prompt, "holiday")
-        await at.sleep(2 * HOUR)
+        await at.sleep(2 * TEN_MINUTES)
         await at.scheduler.resume(prompt)
-        await at.sleep(HOUR)
+        await at.sleep(TEN_MINUTES)
         await at.scheduler.skip(prompt, "next")
         answer = await at.scheduler.explain(prompt)
         assert outcomes(answer) == [
             *[("succeeded", 1), ("succeeded", 1), ("paused", 2), ("succeeded", 1), ("skipped", 1)],
             *[("upcoming", 1)] * 4,
         ]
-        why = await at.scheduler.why(prompt, "2026-01-01T03:30")
+        why = await at.scheduler.why(prompt, "2026-01-01T00:35")
         assert why.sentence == (
             "It did not run: the prompt was paused by api "
-            "from Thu 2026-01-01 02:00 +00:00 to Thu 2026-01-01 04:00 +00:00 (holiday)."
+            "from Thu 2026-01-01 00:20 +00:00 to Thu 2026-01-01 00:40 +00:00 (holiday)."
         )
-        why = await at.scheduler.why(prompt, "2026-01-01T01:30")
-        assert why.sentence == "It ran at Thu 2026-01-01 01:30:00.000 +00:00 (0 ms late) and succeeded."
-        why = await at.scheduler.why(prompt, "2026-01-01T01:00")
+        why = await at.scheduler.why(prompt, "2026-01-01T00:15")
+        assert why.sentence == "It ran at Thu 2026-01-01 00:15:00.000 +00:00 (0 ms late) and succeeded."
+        why = await at.scheduler.why(prompt, "2026-01-01T00:10")
         assert why.row is None
         assert why.sentence == (
-            "The schedule names nothing at Thu 2026-01-01 01:00 +00:00; "
-            "the nearest are Thu 2026-01-01 00:30 +00:00 and Thu 2026-01-01 01:30 +00:00."
+            "The schedule names nothing at Thu 2026-01-01 00:10 +00:00; "
+            "the nearest are Thu 2026-01-01 00:05 +00:00 and Thu 2026-01-01 00:15 +00:00."
         )
 
 
@@ -117,8 +117,8 @@ async def test_a_month_without_a_daemon_is_one_row(lab: Lab) -> None:
 async def test_what_retention_deleted_is_forgotten_not_lost(lab: Lab) -> None:
     async with lab:
         at = await scene(lab, **LOOKS, keep_fires=3)
-        prompt = await at.add(HOURLY)
-        await at.sleep(7 * HOUR)
+        prompt = await at.add(EVERY_TEN)
+        await at.sleep(7 * TEN_MINUTES)
         answer = await at.scheduler.explain(prompt)
         assert outcomes(answer)[:4] == [("forgotten", 4), *[("succeeded", 1)] * 3]
         await at.scheduler.cancel(prompt)
@@ -131,8 +131,8 @@ async def test_a_manual_run_has_a_row_of_its_own_and_a_failure_says_why(lab: Lab
     async with lab:
         at = await scene(lab, **LOOKS)
         at.runner.answer = fail
-        prompt = await at.add(HOURLY, retries=0)
-        await at.sleep(HOUR)
+        prompt = await at.add(EVERY_TEN, retries=0)
+        await at.sleep(TEN_MINUTES)
         await at.scheduler.run_now(prompt)
         await at.sleep(1)
         answer = await at.scheduler.explain(prompt)
@@ -140,28 +140,28 @@ async def test_a_manual_run_has_a_row_of_its_own_and_a_failure_says_why(lab: Lab
             ("failed", "schedule"),
             ("failed", "manual"),
         ]
-        why = await at.scheduler.why(prompt, "2026-01-01T00:30")
+        why = await at.scheduler.why(prompt, "2026-01-01T00:05")
         assert why.sentence == (
-            "It ran at Thu 2026-01-01 00:30:00.000 +00:00 (0 ms late) and failed: RuntimeError: the model is away."
+            "It ran at Thu 2026-01-01 00:05:00.000 +00:00 (0 ms late) and failed: RuntimeError: the model is away."
         )
 
 
 async def test_what_came_while_all_was_stopped_was_missed_for_that(lab: Lab) -> None:
     async with lab:
         at = await scene(lab, **LOOKS)
-        prompt = await at.add(HOURLY)
+        prompt = await at.add(EVERY_TEN)
         await at.scheduler.stop_all("the bill")
-        await at.sleep(3 * HOUR)
+        await at.sleep(3 * TEN_MINUTES)
         stopped = await at.scheduler.explain(prompt)
         assert outcomes(stopped)[0] == ("overdue", 3)
-        assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
+        assert (await at.scheduler.why(prompt, "2026-01-01T00:15")).sentence == (
             "It is overdue: all is stopped by api (the bill)."
         )
         await at.scheduler.start_all()
-        await at.sleep(HOUR)
+        await at.sleep(TEN_MINUTES)
         assert outcomes(await at.scheduler.explain(prompt))[0] == ("missed", 2)
-        assert (await at.scheduler.why(prompt, "2026-01-01T01:30")).sentence == (
-            "It was missed: all was stopped by api from Thu 2026-01-01 00:00 +00:00 to Thu 2026-01-01 03:00 +00:00 "
+        assert (await at.scheduler.why(prompt, "2026-01-01T00:15")).sentence == (
+            "It was missed: all was stopped by api from Thu 2026-01-01 00:00 +00:00 to Thu 2026-01-01 00:30 +00:00 "
             "(the bill)."
         )
 
@@ -179,8 +179,8 @@ async def test_before_it_was_made_there_was_nothing(lab: Lab) -> None:
 async def test_an_occurrence_is_found_by_when_it_ran_too(lab: Lab) -> None:
     async with lab:
         at = await scene(lab, **LOOKS)
-        prompt = await at.add(HOURLY, jitter=1200)
-        await at.sleep(HOUR)
+        prompt = await at.add(EVERY_TEN, jitter=240)
+        await at.sleep(TEN_MINUTES)
         fire = await at.fire(prompt)
         due = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(fire.due / 1000))
         found = await at.scheduler.why(prompt, due)

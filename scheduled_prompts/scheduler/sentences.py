@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.money import plain
 from scheduled_prompts.prompt import Definition
 from scheduled_prompts.schedule.language.words import describe, humanize_duration
 from scheduled_prompts.scheduler.account import Cause, Era, Row
@@ -25,6 +26,7 @@ BECAUSE = {
     "imported": "it passed before the prompt was imported",
     "interval": "it came too soon after the one before",
     "late": "nobody could fire it in time",
+    "failures": "it failed too often in a row",
     "no_handler": "nobody could run it",
     "not_retried": "this kind of error is not tried again",
     "paused": "the prompt was paused",
@@ -105,8 +107,10 @@ def _noted(note: str | None) -> str:
 
 def _of_fire(fire: Fire, timezone: str) -> str:
     if fire.status in (FireStatus.SKIPPED, FireStatus.MISSED):
-        return _because(fire.reason)
+        return _left_out(fire)
     parts = []
+    if fire.trigger == "manual" and fire.by:
+        parts.append(f"asked for by {fire.by}")
     if fire.started_at is None and not fire.status.has_ended:
         parts.append("waits to be run")
     if fire.status is FireStatus.RETRYING and fire.retry_at is not None:
@@ -115,30 +119,46 @@ def _of_fire(fire: Fire, timezone: str) -> str:
         parts.append(f"{_length(fire.lateness_ms)} late")
     if fire.attempt > 1:
         parts.append(f"{fire.attempt} attempts")
-    if fire.reason in BECAUSE and fire.reason != fire.status:
-        parts.append(_because(fire.reason))
+    if fire.cost is not None:
+        parts.append(f"cost {plain(fire.cost)}")
+    if reason := _told_reason(fire):
+        parts.append(reason + _by(fire.cancelled_by))
     told = ", ".join(parts)
     error = _error(fire)
     return f"{told}: {error}" if told and error else told or error
 
 
+def _left_out(fire: Fire) -> str:
+    """Why an occurrence did not run, of a fire that says so."""
+    late = ""
+    if fire.status is FireStatus.MISSED and fire.reason == "late" and fire.ended_at is not None:
+        late = f" ({_length(max(0, fire.ended_at - fire.due))} late)"
+    return _because(fire.reason) + late + _error_behind(fire)
+
+
+def _told_reason(fire: Fire) -> str:
+    return BECAUSE.get(fire.reason or "", "") if fire.reason != fire.status else ""
+
+
 def _tale(fire: Fire, timezone: str) -> str:
     match fire.status:
-        case FireStatus.SKIPPED:
-            return f"was skipped: {_because(fire.reason)}"
-        case FireStatus.MISSED:
-            return f"was missed: {_because(fire.reason)}"
+        case FireStatus.SKIPPED | FireStatus.MISSED:
+            return f"was {fire.status}: {_left_out(fire)}"
         case FireStatus.QUEUED:
             why = f" ({_because(fire.reason)})" if fire.reason else ""
             return f"was due at {moment(fire.due, timezone)} and waits to be run{why}"
         case FireStatus.RETRYING:
-            again = f"it runs again at {moment(fire.retry_at, timezone)}"
-            return f"{_started(fire, timezone)} and failed{_error_behind(fire)}; {again}"
+            again = moment(fire.retry_at, timezone)
+            if fire.started_at is None:
+                return f"waits until {again}: {_because(fire.reason)}"
+            return f"{_started(fire, timezone)} and failed{_error_behind(fire)}; it runs again at {again}"
         case FireStatus.RUNNING:
             return f"{_started(fire, timezone)} and still runs" if fire.started_at else "is about to run"
     after = f" after {fire.attempt} attempts" if fire.attempt > 1 else ""
-    reason = f", as {_because(fire.reason)}" if fire.reason in BECAUSE and fire.reason != fire.status else ""
-    ended = f"{VERBS[fire.status]}{after}{reason}{_error_behind(fire)}"
+    reason = _told_reason(fire)
+    ended = (
+        f"{VERBS[fire.status]}{_by(fire.cancelled_by)}{after}{f', as {reason}' if reason else ''}{_error_behind(fire)}"
+    )
     return ended if fire.started_at is None else f"{_started(fire, timezone)} and {ended}"
 
 
@@ -209,7 +229,7 @@ OVERDUE = {"halted": "all is stopped"}
 def _reason(cause: Cause) -> str:
     if cause.reason == "failures":
         return "too many failures in a row"
-    return "" if cause.reason in (None, "requested") else (cause.reason or "").replace("_", " ")
+    return "" if cause.reason in (None, "requested") else _because(cause.reason)
 
 
 def _fate(row: Row, cause: Cause, timezone: str) -> str:

@@ -1,0 +1,66 @@
+"""`explain`: the account of a prompt, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.cli_driver import CommandLine
+
+
+@pytest.fixture
+def prompt(cli: CommandLine) -> str:
+    answer = cli.json("add", "say hello", "--when", "0 9 1 1 *", "--tz", "Europe/Berlin")
+    return str(answer["prompt"]["id"])
+
+
+def test_every_row_is_a_line_in_plain_words(cli: CommandLine, prompt: str) -> None:
+    cli.json("skip", prompt, "next")
+    shown = cli("explain", prompt)
+    assert shown.code == 0
+    head, schedule, skipped, *coming, foot = shown.out.splitlines()
+    assert head == f"{prompt[-8:]}: say hello"
+    assert "Europe/Berlin" in schedule
+    assert skipped.split()[2:] == ["09:00", "skipped", "somebody", "asked", "to", "leave", "it", "out"]
+    assert [line.split()[-1] for line in coming] == ["upcoming"] * 4
+    assert foot.strip() == "1 skipped and 4 upcoming"
+
+
+def test_a_program_gets_all_of_a_row(cli: CommandLine, prompt: str) -> None:
+    cli.json("pause", prompt, "--note", "holiday")
+    document = cli.json("explain", prompt, "--until", "2100-01-01")
+    assert set(document["outcomes"]) == {"paused"}
+    [row] = document["rows"]
+    assert row["number"] == document["outcomes"]["paused"] > 50
+    assert (row["outcome"], row["note"], row["exact"], row["fire"]) == ("paused", "holiday", True, None)
+    assert row["from"].endswith("-01-01T09:00:00.000+01:00")
+    assert row["actor"].startswith("cli")
+
+
+def test_one_question_is_answered_in_one_sentence(cli: CommandLine, prompt: str) -> None:
+    named = cli("explain", prompt, "--at", "2000-01-01T09:00")
+    assert named.out.startswith("It did not run: the prompt did not exist before ")
+    unnamed = cli.json("explain", prompt, "--at", "2090-03-01T12:00")
+    assert unnamed["sentence"] == (
+        "The schedule names nothing at Wed 2090-03-01 12:00 +01:00; "
+        "the nearest are Sun 2090-01-01 09:00 +01:00 and Mon 2091-01-01 09:00 +01:00."
+    )
+    assert unnamed["row"] is None
+    assert unnamed["nearest"] == ["2090-01-01T09:00:00.000+01:00", "2091-01-01T09:00:00.000+01:00"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--at", "2026-01-01", "--since", "2026-01-01"), "--at goes without --since and --until"),
+        (("--since", "2027-01-01", "--until", "2026-01-01"), "nothing lies between"),
+        (("--at", "nine"), "is not a date or time"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(
+    cli: CommandLine, prompt: str, words: tuple[str, ...], said: str
+) -> None:
+    answer = cli("explain", prompt, *words, "--json")
+    assert answer.code == 2
+    assert said in json.loads(answer.out)["error"]["message"]
