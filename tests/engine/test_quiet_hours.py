@@ -17,7 +17,15 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Interval, zone
 from scheduled_prompts.schedule.quiet import quiet_until
 from scheduled_prompts.scheduler import Scheduler
-from scheduled_prompts.upcoming import coming, due_at, first_due_with, first_occurrence, last_due_with, occurrences
+from scheduled_prompts.upcoming import (
+    coming,
+    due_at,
+    first_due_with,
+    first_occurrence,
+    last_due_with,
+    next_named,
+    occurrences,
+)
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 from tests.engine.test_due import ID
@@ -250,3 +258,59 @@ async def test_a_pause_in_quiet_hours_keeps_what_is_deferred_to_their_end(lab: L
         fire = await s.fire(prompt)
         assert (fire.nominal, fire.due) == (begins + MINUTE, begins + 10 * MINUTE)
         assert fire.status is FireStatus.SUCCEEDED
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    crons,
+    st.sampled_from(["22:00-07:00", "01:30-02:30,12:00-13:00", "23:59-03:01"]),
+    st.sampled_from(["skip", "defer"]),
+    st.sampled_from(["once", "skip", "all"]),
+    st.sampled_from([0, 1500]),
+    st.lists(st.sampled_from([0, 0, 0, 1, 40, 300, 1500]), min_size=5, max_size=25),
+)
+def test_claim_after_claim_accounts_for_each_occurrence_once(
+    cron: str, quiet: str, policy: Any, misfire: Any, jitter: float, late: list[int]
+) -> None:
+    """`late`: by how many minutes each claim comes after what is next is due."""
+    start = instant("2026-03-28T12:00Z")
+    prompt = a_prompt(
+        Cron(expression=cron),
+        created=start,
+        timezone="Europe/Berlin",
+        quiet=quiet,
+        quiet_policy=policy,
+        misfire=misfire,
+        jitter=jitter,
+        grace=7200,
+    )
+    told: list[int] = []
+    bare = prompt.model_copy(update={"quiet": None, "jitter": 0.0})
+
+    def named(first: int, end: int) -> list[int]:
+        found = []
+        while (nominal := next_named(bare, first - 1, ID)) is not None and nominal < end:
+            found.append(nominal)
+            first = nominal + 1
+        return found
+
+    for minutes in late:
+        assert prompt.next_at is not None
+        on_time = coming(prompt, 1)
+        item = claim_of(prompt, prompt.next_at + minutes * MINUTE, prompt.next_at + minutes * MINUTE)
+        assert item is not None
+        nominal = int(item["nominal"])
+        if not minutes and not item["skip"]:
+            assert (nominal, int(item["due"])) == on_time[0]
+        if item["missed_from"]:
+            told += named(int(item["missed_from"]), int(item["missed_until"]))
+        if item["quiet_from"]:
+            assert policy == "defer"
+            told += named(int(item["quiet_from"]), nominal)
+        told.append(nominal)
+        if policy == "skip" and quiet_until(quiet, zone("Europe/Berlin"), nominal) is not None:
+            assert item["skip"] == "quiet"
+        prompt = prompt.model_copy(
+            update={"next_nominal": int(item["next_nominal"]), "next_at": int(item["next_at"]), "last_nominal": nominal}
+        )
+    assert told == named(start + 1, told[-1] + 1)
