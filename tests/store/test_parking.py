@@ -10,6 +10,7 @@ import pytest
 from scheduled_prompts.limits import Concurrency, Limits
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Taken
+from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.store.steps import (
     EVERYTHING,
@@ -239,3 +240,29 @@ async def test_fires_with_one_key_may_differ_in_how_many_they_let_run(lab: Lab) 
         await settled(store, found.leases[0])
         assert alone not in fires(again := await take(store))
         assert len(again.leases) == 1
+
+
+@pytest.mark.parametrize(
+    ("do_damage", "kind"),
+    [
+        (lambda lab, keys, held, parked: lab.inspector.srem(keys.slots("owner:ann"), held), "slot_not_held"),
+        (lambda lab, keys, held, parked: lab.inspector.sadd(keys.slots("owner:ann"), parked), "slot_of_nobody"),
+        (lambda lab, keys, held, parked: lab.inspector.srem(keys.parked_limits, "owner:ann"), "parking_unseen"),
+        (lambda lab, keys, held, parked: lab.inspector.zrem(keys.parked("owner:ann"), parked), "fire_in_no_index"),
+        (lambda lab, keys, held, parked: lab.inspector.hdel(keys.fire(parked), "parked"), "fire_in_no_index"),
+    ],
+    ids=["a slot is lost", "a slot is nobody's", "a limit is not looked at", "nowhere", "without its place"],
+)
+async def test_what_does_not_add_up_about_parked_fires_is_found_and_mended(lab: Lab, do_damage: Any, kind: str) -> None:
+    async with lab:
+        store = await lab.store()
+        held, parked = await queued(store, owner="ann"), await queued(store, owner="ann")
+        await take(store)
+        do_damage(lab, store.keys, held, parked)
+        assert kind in {one.kind for one in await store.inspect()}
+        for _ in range(3):
+            for one in await store.inspect():
+                await store.repair(one)
+        await store.wake()
+        assert await store.inspect() == []
+        check_accounts(lab.keys())
