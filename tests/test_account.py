@@ -11,10 +11,11 @@ from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.scheduler.explaining import Explained
+from scheduled_prompts.scheduler.exporting import entry_of
 from tests.conftest import Lab
-from tests.engine.scenes import scene
+from tests.engine.scenes import Worker, scene
 
-DAY, TEN_MINUTES = 86_400, 600
+DAY, HOUR, TEN_MINUTES = 86_400, 3_600, 600
 LOOKS: dict[str, Any] = {"watch_period": 60.0, "heartbeat_period": 60.0}
 """Virtual time are paid for by the look."""
 NINE = "every day at 09:00"
@@ -187,3 +188,56 @@ async def test_an_occurrence_is_found_by_when_it_ran_too(lab: Lab) -> None:
         assert found.row is not None
         assert found.row.fire is not None
         assert found.row.fire.id == fire.id
+
+
+async def test_what_passed_before_an_import_is_told_where_it_came_from(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, NINE)
+        await scheduler.clock.sleep(1.5 * DAY)
+        document = {"schema": 1, "prompts": [entry_of(await scheduler.get(prompt))]}
+        await scheduler.clock.sleep(2 * DAY)
+        async with Scheduler(f"memory:{lab.namespace}", clock=scheduler.clock, timezone="UTC") as elsewhere:
+            await elsewhere.import_prompts(document)
+            answer = await elsewhere.explain(prompt)
+            assert outcomes(answer) == [("missed", 4), *[("upcoming", 1)] * 5]
+            assert (await elsewhere.why(prompt, "2026-01-02T09:00")).sentence == (
+                "It was missed: it passed before the prompt was imported."
+            )
+
+
+async def test_what_was_overdue_while_a_record_was_set_aside_is_told(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, NINE)
+        await scheduler.clock.sleep(DAY)
+        assert await scheduler.store.quarantine(await scheduler.get(prompt), "its zone is gone")
+        await scheduler.clock.sleep(DAY)
+        assert outcomes(await scheduler.explain(prompt)) == [("quarantined", 2)]
+        assert (await scheduler.why(prompt, "2026-01-02T09:00")).sentence == (
+            "It did not run: the prompt's record was set aside Fri 2026-01-02 00:00 +00:00 (its zone is gone)."
+        )
+        await scheduler.edit(prompt, force=True, when=NINE)
+        assert outcomes(await scheduler.explain(prompt)) == [("quarantined", 2), *[("upcoming", 1)] * 5]
+
+
+async def test_who_has_no_time_for_more_says_how_many_at_least(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, "* * * * *")
+        answer = await scheduler.explain(prompt, until="2027-01-01")
+        *_, rest = answer.rows
+        assert (rest.outcome, rest.exact, rest.last) == ("upcoming", False, answer.until - 60_000)
+
+
+async def test_what_is_caught_up_with_in_turn_says_so(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, EVERY_TEN, misfire="all")
+        await scheduler.clock.sleep(2 * TEN_MINUTES)
+        at = await scene(lab, Worker(HOUR), store=scheduler.store)
+        await at.sleep(TEN_MINUTES / 4)
+        assert [outcome for outcome, _ in outcomes(await scheduler.explain(prompt))][:2] == ["running", "overdue"]
+        assert (await scheduler.why(prompt, "2026-01-01T00:15")).sentence == (
+            "It is overdue: it runs when the one before has ended."
+        )

@@ -101,7 +101,12 @@ async def _is_still(store: Store, prompt: ScheduledPrompt) -> bool:
 async def _why_overdue(store: Store, prompt: ScheduledPrompt, halts: Sequence[Halt]) -> Cause:
     if halts and halts[-1].until is None:
         return Cause("overdue", "halted", halts[-1].note or None, halts[-1].at, actor=halts[-1].by or None)
-    return Cause("overdue", await serving.why_unserved(store, prompt))
+    unserved = await serving.why_unserved(store, prompt)
+    if unserved is None and prompt.misfire == "all" and prompt.last_fire is not None:
+        [last] = await store.read_fires([prompt.last_fire])
+        if isinstance(last, Fire) and not last.status.has_ended:
+            return Cause("overdue", "in_turn")
+    return Cause("overdue", unserved)
 
 
 async def _fires(store: Store, prompt_id: str, first: int, end: int) -> list[Fire]:

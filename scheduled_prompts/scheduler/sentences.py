@@ -223,7 +223,7 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
     return "nothing is known of it: this should not be"
 
 
-OVERDUE = {"halted": "all is stopped"}
+OVERDUE = {"halted": "all is stopped", "in_turn": "it runs when the one before has ended"}
 
 
 def _reason(cause: Cause) -> str:
