@@ -261,7 +261,10 @@ async def _create(
         raise
 
 
-async def _would_create(store: Store, _: Limits, __: ScheduledPrompt, prompt: ScheduledPrompt, ___: str) -> str | None:
+async def _would_create(
+    store: Store, limits: Limits, _: ScheduledPrompt, prompt: ScheduledPrompt, __: str
+) -> str | None:
+    check_interval(limits, prompt)
     holder = None if prompt.key is None else await store.holder_of(prompt.owner, prompt.key)
     if holder is None:
         return None
