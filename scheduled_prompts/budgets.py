@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from scheduled_prompts.errors import UnknownTimezone
 from scheduled_prompts.money import Currency, Money, Usage, to_micro
 from scheduled_prompts.names import Name
 from scheduled_prompts.schedule import zone
@@ -50,7 +51,10 @@ class Budgets(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str | None) -> str | None:
-        return None if name is None else zone(name).key
+        try:
+            return None if name is None else zone(name).key
+        except UnknownTimezone as error:
+            raise ValueError(error.message) from error
 
     def in_zone(self, name: str | None) -> Budgets:
         """The same, with a zone where none was said."""

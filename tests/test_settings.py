@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from scheduled_prompts.budgets import OwnerBudget
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.settings import EngineSettings, Settings, load_settings
 
@@ -165,3 +167,27 @@ def test_what_is_said_of_limits_goes_before_their_profile(monkeypatch: pytest.Mo
     assert "limits.profile" in problem()
     write("[limits]\nactive_per_owner = -1\n")
     assert "limits.active_per_owner" in problem()
+
+
+def test_budgets_come_from_the_file_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('[budgets]\nper_day = 20\nowner_total = "2.50"\n[budgets.owners.ann]\nper_day = 0.1\n')
+    monkeypatch.setenv("SCHEDULED_PROMPTS_BUDGETS__TOTAL", "99.5")
+    budgets = load_settings().budgets
+    assert (budgets.per_day, budgets.total, budgets.owner_total) == (Decimal(20), Decimal("99.5"), Decimal("2.50"))
+    assert budgets.of_owner("ann") == OwnerBudget(per_day=Decimal("0.1"), total=Decimal("2.5"))
+    assert budgets.of_owner("bob") == OwnerBudget(total=Decimal("2.5"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("per_day = -1", "budgets.per_day"),
+        ("per_day = 0.0000001", "budgets.per_day"),
+        ('currency = "dollars"', "budgets.currency"),
+        ('timezone = "Mars"', "budgets.timezone"),
+        ("weekly = 5", "there is no such setting"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(line: str, words: str) -> None:
+    write(f"[budgets]\n{line}\n")
+    assert words in problem()

@@ -14,6 +14,7 @@ from scheduled_prompts.fire import Fire, FireStatus, Result
 from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry
 from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.scheduler.sentences import phrase
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from tests.conftest import Lab
@@ -130,3 +131,14 @@ async def test_spending_is_told_of_a_prompt_an_owner_and_everything(lab: Lab) ->
         in_all = (await scheduler.stats()).spending
         assert in_all is not None
         assert (in_all.total.spent, in_all.today.spent, in_all.day) == (Decimal("1.60"), Decimal("0.80"), "2026-01-01")
+
+
+async def test_the_account_tells_what_a_fire_cost(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        await daemon(lab, store, Seller(store), Budgets())
+        scheduler = await lab.scheduler(store)
+        prompt = (await scheduler.schedule("hello", "in 5s")).prompt
+        await store.clock.sleep(20)
+        [row] = [row for row in (await scheduler.explain(prompt.id)).rows if row.fire is not None]
+        assert "cost 0.40" in phrase(row, "UTC")

@@ -33,6 +33,7 @@ from tests.store.steps import (
     saved,
     settled,
     skipping,
+    take,
     taken,
 )
 
@@ -130,6 +131,14 @@ async def test_every_script_touches_only_keys_and_channels_of_its_namespace(real
             assert await store.quarantine(await read(store, changing), "broken")
             await edited(store, changing, next_at=store.clock.now() + 8 * HOUR)
             assert await store.cancel_fire(await queued(store)) == "ended"
+            await queued(store, max_cost="0.50", budget_day=1, owner="ann")
+            held = (await take(store)).leases
+            await store.stop_all(cancel_running=True)
+            assert len(await store.halts()) == 1
+            assert await store.start_all() is not None
+            assert len(await store.sums(["all", "owner:ann"])) == 2
+            for one in held:
+                await settled(store, one)
             wrong = await saved(store)
             damage(real_lab, f"prompt:{wrong.id}")
             assert isinstance(await store.cancel(wrong.id), Cancelled)
