@@ -60,6 +60,7 @@ class ModelPrompt:
     """The last nominal time that was claimed."""
     skips: set[int] = field(default_factory=set)
     ended_at: int | None = None
+    failures: int = 0
 
     @property
     def is_armed(self) -> bool:
@@ -182,6 +183,7 @@ class StoreMachine(RuleBasedStateMachine):
         agent=st.sampled_from([None, "bot"]),
         conversation=st.sampled_from([None, "chat"]),
         ahead=st.sampled_from([-HOUR, 0, 30_000, HOUR]),
+        pause_after=st.sampled_from([0, 1, 2, 5]),
     )
     def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
         async def step() -> None:
@@ -301,6 +303,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert answer == known.version
             known.seq += 1
             known.text, known.next_at, known.ended_at = text, now + ahead, None
+            known.failures = 0 if known.status == "quarantined" else known.failures
             known.status = known.status if known.status == "paused" else item["status"]
             known.skips.clear()
             if known.read.key:
@@ -343,7 +346,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert answer == known.refused
             return
         assert answer is None
-        known.status, known.next_at = status, following
+        known.status, known.next_at, known.failures = status, following, 0
         known.version += 1
         known.seq += 1
         known.skips = {skip for skip in known.read.skips if skip >= following}
@@ -472,8 +475,9 @@ class StoreMachine(RuleBasedStateMachine):
             fire.failures += outcome in ("failed", "timed_out", "retrying")
             if outcome in ("retrying", "queued") and self._rests(fire):
                 fire.status = "failed" if outcome == "retrying" else "skipped"
-                return
-            fire.status, fire.retry_at = outcome, retry_at
+            else:
+                fire.status, fire.retry_at = outcome, retry_at
+            self._count_end(fire, self.store.clock.now())
 
         self.run(step())
 
@@ -482,26 +486,40 @@ class StoreMachine(RuleBasedStateMachine):
         known = self.model.prompts.get(fire.prompt)
         return not fire.is_manual and known is not None and known.status == "paused"
 
+    def _count_end(self, fire: ModelFire, now: int) -> None:
+        """So many failures in a row pause a recurring prompt."""
+        known = self.model.prompts.get(fire.prompt)
+        if known is None or fire.status not in ("succeeded", "failed", "timed_out"):
+            return
+        known.failures = 0 if fire.status == "succeeded" else known.failures + 1
+        if known.status == "active" and 0 < known.read.pause_after <= known.failures:
+            known.status = "paused"
+            known.version += 1
+            known.seq += 1
+            self._take_back(known, now, only_ahead=False)
+
     @rule(leases=st.booleans())
     def reap(self, leases: bool) -> None:
         now = self.now()
         expected = {}
+        lost = [fire for fire in self.model.fires.values() if fire.status == "running" and fire.expiry <= now]
+        for fire in sorted(lost, key=lambda fire: (fire.expiry, fire.id)) if leases else []:
+            fire.crashes += 1
+            fire.token = None
+            if fire.cancel:
+                fire.status = fire.cancel
+            elif fire.interrupt and fire.started:
+                fire.status = "interrupted"
+            elif fire.crashes >= MAX_CRASHES:
+                fire.status = "failed"
+            elif self._rests(fire):
+                fire.status = "interrupted" if fire.started else "skipped"
+            else:
+                fire.status = "queued"
+            expected[fire.id] = fire.status
+            self._count_end(fire, now)
         for fire in self.model.fires.values():
-            if leases and fire.status == "running" and fire.expiry <= now:
-                fire.crashes += 1
-                fire.token = None
-                if fire.cancel:
-                    fire.status = fire.cancel
-                elif fire.interrupt and fire.started:
-                    fire.status = "interrupted"
-                elif fire.crashes >= MAX_CRASHES:
-                    fire.status = "failed"
-                elif self._rests(fire):
-                    fire.status = "interrupted" if fire.started else "skipped"
-                else:
-                    fire.status = "queued"
-                expected[fire.id] = fire.status
-            elif fire.status == "retrying" and fire.retry_at <= now:
+            if fire.status == "retrying" and fire.retry_at <= now:
                 fire.status = "queued"
                 expected[fire.id] = "retried"
         assert dict(self.run(reap(self.store, leases=leases))) == expected
@@ -566,11 +584,19 @@ class StoreMachine(RuleBasedStateMachine):
                 stored["version"],
                 stored["seq"],
                 stored["next_at"],
+                stored.get("failures", "0"),
                 {int(skip) for skip in json.loads(stored.get("skips", "[]"))},
             )
             for prompt, stored in prompts.items()
         } == {
-            prompt: (known.status, str(known.version), str(known.seq), str(known.next_at or ""), known.skips)
+            prompt: (
+                known.status,
+                str(known.version),
+                str(known.seq),
+                str(known.next_at or ""),
+                str(known.failures),
+                known.skips,
+            )
             for prompt, known in self.model.prompts.items()
         }
         fires = {n.removeprefix("fire:"): value for n, value in keys.items() if n.startswith("fire:")}
