@@ -33,6 +33,7 @@ class Counted(NamedTuple):
     first_due: tuple[str, int] | None
     """Of all that is armed, what is due first: a prompt's id and when (ms UTC). It may lie in the past."""
     ready: int
+    """Those that wait for a limit included."""
     running: int
     retrying: int
     windows: list[Window]
@@ -52,9 +53,10 @@ class Counts:
             async with client.pipeline(transaction=True) as pipe:
                 pipe.smembers(keys.platforms)
                 pipe.smembers(keys.queues)
+                pipe.smembers(keys.parked_limits)
                 return list(await pipe.execute())
 
-        platforms, queues = (sorted(as_text(list(found))) for found in await self.transport.ask(names))
+        platforms, queues, limits = (sorted(as_text(list(found))) for found in await self.transport.ask(names))
 
         async def read() -> list[Any]:
             async with client.pipeline(transaction=True) as pipe:
@@ -62,6 +64,8 @@ class Counts:
                     pipe.zcard(keys.by("status", status))
                 for queue in queues:
                     pipe.zcard(keys.ready(queue))
+                for limit in limits:
+                    pipe.zcard(keys.parked(limit))
                 pipe.zcard(keys.leases)
                 pipe.zcard(keys.retries)
                 for platform in platforms:
@@ -76,7 +80,7 @@ class Counts:
 
         answers = iter(await self.transport.ask(read))
         by_status = {status.value: int(next(answers)) for status in PromptStatus}
-        ready = sum(int(next(answers)) for _ in queues)
+        ready = sum(int(next(answers)) for _ in [*queues, *limits])
         running, retrying = int(next(answers)), int(next(answers))
         due = sum(int(next(answers)) for _ in platforms)
         firsts = [(int(at), str(as_text(prompt))) for _ in platforms for prompt, at in next(answers)]

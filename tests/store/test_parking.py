@@ -266,3 +266,13 @@ async def test_what_does_not_add_up_about_parked_fires_is_found_and_mended(lab: 
         await store.wake()
         assert await store.inspect() == []
         check_accounts(lab.keys())
+
+
+async def test_what_is_parked_counts_as_waiting(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        for _ in range(3):
+            await queued(store, owner="ann")
+        await take(store)
+        counted = await store.counts(due_by=0, windows=[], with_lateness=0)
+        assert (counted.ready, counted.running) == (2, 1)

@@ -113,7 +113,7 @@ local function leave_turn(owner, priority, due, turn)
   end
   if type(last) ~= 'string' or tonumber(turn or due) < (tonumber(last) or 0) then return end
   redis.call('HDEL', fair_key, class)
-  if redis.call('HLEN', fair_key) > 101 then return end
+  if redis.call('HLEN', fair_key) > 4 then return end
   for _, field in ipairs(redis.call('HKEYS', fair_key)) do
     if string.sub(field, 1, 8) ~= 'reached:' then return end
   end

@@ -106,7 +106,10 @@ for _, kind in ipairs({'owner', 'agent', 'conversation', 'platform', 'runner'}) 
   if at_once[kind] or at_once[kind .. 's'] then limited[#limited + 1] = kind end
 end
 
+local no_limits = {}
+
 local function limits_of(stored)
+  if #limited == 0 and not stored.concurrency_key then return no_limits end
   local found = {}
   for _, kind in ipairs(limited) do
     local value, named = stored[kind], at_once[kind .. 's']
@@ -291,9 +294,12 @@ end
 
 local function may_run(fire, stored)
   for _, judge in ipairs(judges) do
-    local elsewhere
-    harm_alone(function() elsewhere = judge(fire, stored) end)  -- what it cannot read is no limit
-    if elsewhere then return false end
+    local could_read, elsewhere = pcall(judge, fire, stored)
+    if not could_read then
+      harm_alone(error, elsewhere, 0)  -- what it cannot read is no limit
+    elseif elsewhere then
+      return false
+    end
   end
   return true
 end
