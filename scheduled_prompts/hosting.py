@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import structlog
 from redis.asyncio import Redis
 
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.engine.host import HostEngine
 from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.fire import Fire, Result
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.views import definition_view, fire_view
@@ -60,16 +62,19 @@ class _CurrentBot:
 
 
 _bot: _BotAdapter | None = None
+_limits: Limits | None = None
+_budgets: Budgets | None = None
 _engines: dict[int, HostEngine] = {}
 
 
-def set_bot_runner(runner: BotRunner | None) -> None:
-    """Say who does the work; None: nobody, and what is due stays due. Raises TypeError for an object without
-    `handle_webhook`."""
-    global _bot
+def set_bot_runner(runner: BotRunner | None, *, limits: Limits | None = None, budgets: Budgets | None = None) -> None:
+    """Say who does the work; None: nobody, and what is due stays due. `limits` and `budgets`: those of the fleet, where
+    it has any, for clients that begin to tick afterwards. Raises TypeError for an object without `handle_webhook`."""
+    global _bot, _limits, _budgets
     if runner is not None and not callable(getattr(runner, "handle_webhook", None)):
         raise TypeError(f"a bot runner has a method handle_webhook; {type(runner).__name__} has none")
     _bot = None if runner is None else _BotAdapter(runner)
+    _limits, _budgets = limits, budgets
 
 
 async def tick_scheduled_prompts(redis: Redis) -> None:
@@ -132,7 +137,9 @@ async def _engine(redis: Redis) -> HostEngine:
     if found is None:
         for key in [key for key, engine in _engines.items() if engine.is_over]:
             del _engines[key]
-        found = _engines[id(redis)] = HostEngine(redis, store, _CurrentBot(), wanted=lambda: _bot is not None)
+        found = _engines[id(redis)] = HostEngine(
+            redis, store, _CurrentBot(), wanted=lambda: _bot is not None, limits=_limits, budgets=_budgets
+        )
     return found
 
 

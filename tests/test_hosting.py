@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 import background_tasks
 from scheduled_prompts import (
+    Limits,
     Once,
     Scheduler,
     cleanup_expired_prompts,
@@ -235,6 +236,18 @@ async def test_without_a_runner_nothing_is_lost_and_an_error_is_logged(
         await tick_scheduled_prompts(host.redis)
         assert bot.texts == ["hello"]
         assert await host.statuses(prompt) == ["succeeded"]
+
+
+async def test_a_host_keeps_to_the_limits_of_the_fleet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Host(lab, monkeypatch) as host:
+        bot = Bot()
+        set_bot_runner(bot, limits=Limits(fires_per_owner=1))
+        prompts = [await host.add("in 10s", owner="ann") for _ in range(2)]
+        await host.clock.sleep(20)
+        await tick_scheduled_prompts(host.redis)
+        assert bot.texts == ["hello"]
+        statuses = [status for prompt in prompts for status in await host.statuses(prompt)]
+        assert sorted(statuses) == ["retrying", "succeeded"]
 
 
 async def test_when_the_runner_is_taken_away_armed_timers_leave_what_is_due_due(

@@ -45,7 +45,16 @@ class HostEngine:
     """One client's engine. `runner` does the work of every prompt; while it is not `wanted`, timers ring in vain, and
     what is due stays due."""
 
-    def __init__(self, client: Redis, store: Store, runner: Any, *, wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        store: Store,
+        runner: Any,
+        *,
+        wanted: Callable[[], bool],
+        limits: Limits | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:
         self._client = client
         self._wanted = wanted
         self._loop = asyncio.get_running_loop()
@@ -65,7 +74,9 @@ class HostEngine:
         membership = Membership(own)
         self._membership = membership
         self._timers = Timers(store.clock, self._ring)
-        self._worker = Worker(store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, Limits(), Budgets())
+        self._worker = Worker(
+            store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, limits or Limits(), budgets or Budgets()
+        )
         self._claimer = Claimer(
             store,
             self._timers,
