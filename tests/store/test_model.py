@@ -1,7 +1,8 @@
 """Any order of transitions, beside a model in plain Python of what must be true.
 
 The model knows no index and no key: only which prompts and fires there are, where each stands, and who holds it. After
-each step the store must say the same, and all its indexes must add up. MODEL_EXAMPLES=1000 looks longer.
+each step the store must say the same, and all its indexes must add up. No prompt has an owner, so that fires go by when
+they are due; whose turn it is among owners is test_fairness.py's. MODEL_EXAMPLES=1000 looks longer.
 """
 
 from __future__ import annotations
@@ -187,9 +188,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
         async def step() -> None:
-            prompt = new_prompt(
-                self.store, once=once, key=key, next_at=self.store.clock.now() + ahead, owner="ann", **fields
-            )
+            prompt = new_prompt(self.store, once=once, key=key, next_at=self.store.clock.now() + ahead, **fields)
             holder = self.model.keys.get(key or "")
             if holder in self.model.prompts and self.model.prompts[holder].status not in ENDED:
                 assert await self.store.create(prompt) == holder
