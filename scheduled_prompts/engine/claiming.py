@@ -47,7 +47,7 @@ class Claimer:
         membership: Membership,
         serves: Serves,
         *,
-        room: Callable[[], int],
+        room: Callable[[], int | None],
         claimed: Callable[[int], None],
         horizon_ms: int,
         late_spread: float,
@@ -106,7 +106,7 @@ class Claimer:
 
     @property
     def busy(self) -> bool:
-        return bool(self._in_progress) or (bool(self._wanted) and self._room() > 0)
+        return bool(self._in_progress) or (bool(self._wanted) and (self._room() or 0) > 0)
 
     def room_was_made(self) -> None:
         if self._wanted:
@@ -147,7 +147,7 @@ class Claimer:
 
     def _next_batch(self) -> dict[str, int]:
         """What is due first of what is wanted, as far as there is room for it; it is wanted no longer."""
-        room = min(self._room() - len(self._in_progress), BATCH)
+        room = min((self._room() or 0) - len(self._in_progress), BATCH)
         if room <= 0:
             return {}
         batch = self._wanted.take_out(room, self._clock.now())
@@ -160,7 +160,8 @@ class Claimer:
     def _left_behind(self) -> dict[str, int]:
         """What is overdue, where there is no room."""
         now = self._clock.now()
-        if self._room() > 0 or not self._wanted:
+        room = self._room()
+        if room is None or room > 0 or not self._wanted:
             return {}
         self._deep = {prompt_id: until for prompt_id, until in self._deep.items() if until > now}
         return self._wanted.take_out_overdue(DEEP_BATCH, now - LEFT_BEHIND_MS, but=self._deep)

@@ -100,9 +100,9 @@ class Worker:
     def free_slots(self) -> int:
         return 0 if self._is_resting else self._settings.slots - len(self._tasks)
 
-    def room(self) -> int:
-        """How many more fires the ready queue may get from here."""
-        return 0 if self._is_resting else max(4 * self.free_slots, SHALLOW) - self._waiting
+    def room(self) -> int | None:
+        """How many more fires the ready queue may get from here; None: nothing is to be claimed at all."""
+        return None if self._is_resting else max(4 * self.free_slots, SHALLOW) - self._waiting
 
     def ready_changed(self, more: int) -> None:
         """`more` fires became ready, as far as is known here."""
