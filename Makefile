@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install run test check smoke format cover bench clean
+.PHONY: help install run test check smoke format cover bench simulate-day clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ cover: $(VENV)/.dev  ## branch coverage of the package
 
 bench: $(VENV)/.dev  ## measure lateness
 	@$(BIN)/python benchmarks/lateness.py $(ARGS)
+
+simulate-day: $(VENV)/.dev  ## live a day of 1,000 prompts in virtual time, and account for it
+	@$(BIN)/python benchmarks/simulated_day.py $(ARGS)
 
 clean:  ## remove .venv and what tools left
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov

@@ -36,6 +36,7 @@ BECAUSE = {
     "rate_limit": "as many as allowed had run in that time",
     "replaced": "the next one took its place",
     "requested": "somebody asked to leave it out",
+    "stopped": "the daemon that had it was stopped",
     "superseded": "a later one took its place",
 }
 """What the reasons of skipped and missed occurrences mean."""
