@@ -124,9 +124,7 @@ async def main(url: str, prompts: int, hours: float, seed: int) -> int:
         told = time.perf_counter()
     rows = [row for answer in answers for row in answer.rows]
     print(f"{prompts:,} prompts, {hours:g} h: booked in {booked - began:.1f} s, lived in {lived - booked:.1f} s,")
-    print(
-        f"accounted for in {told - lived:.1f} s; {told - began:.1f} s in all, {time.process_time():.1f} s of them at work"
-    )
+    print(f"accounted for in {told - lived:.1f} s; {told - began:.1f} s in all, {time.process_time():.1f} s at work")
     counted: Counter[tuple[str, str]] = Counter()
     for row in rows:
         counted[row.outcome, row.reason or ""] += row.number
