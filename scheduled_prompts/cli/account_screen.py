@@ -36,7 +36,7 @@ STYLES = {
 
 def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> str:
     """The answer to `explain`."""
-    prompt, rows = answer.prompt, answer.rows
+    prompt, rows = answer.prompt, _folded(answer.rows)
     words = ", ".join(in_words(prompt, currency))
     head = [Text(title(prompt)), *(Text(GAP + line, style="dim") for line in _wrapped(words))]
     if not rows:
@@ -47,6 +47,27 @@ def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> st
     counts = [f"{_more(rows, outcome)}{number:,} {outcome.replace('_', ' ')}" for outcome, number in totals.items()]
     foot = [Text(GAP + line, style="dim") for line in _wrapped(listed(counts))]
     return painted([*head, *(line for one in lines for line in one), *foot])
+
+
+def _folded(rows: Sequence[Row]) -> list[Row]:
+    """Occurrences on end that did not run for one reason, as one row: as people read it, that happened once."""
+    folded: list[Row] = []
+    for row in rows:
+        before = folded[-1] if folded else None
+        if before is not None and _is_left_out(before) and _is_left_out(row) and _kind(before) == _kind(row):
+            folded[-1] = before._replace(last=row.last, number=before.number + row.number)
+        else:
+            folded.append(row)
+    return folded
+
+
+def _is_left_out(row: Row) -> bool:
+    fire = row.fire
+    return fire is not None and fire.trigger == "schedule" and fire.status.has_ended and not fire.attempt
+
+
+def _kind(row: Row) -> tuple[str, str | None]:
+    return row.outcome, row.reason
 
 
 def _wrapped(text: str) -> list[str]:

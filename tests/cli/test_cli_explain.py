@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from scheduled_prompts.cli import account_screen
+from scheduled_prompts.fire import Fire, FireStatus
+from scheduled_prompts.scheduler.account import Row
 from tests.cli.cli_driver import CommandLine
 
 
@@ -25,6 +28,31 @@ def test_every_row_is_a_line_in_plain_words(cli: CommandLine, prompt: str) -> No
     assert skipped.split()[2:] == ["09:00", "skipped", "somebody", "asked", "to", "leave", "it", "out"]
     assert [line.split()[-1] for line in coming] == ["upcoming"] * 4
     assert foot.strip() == "1 skipped and 4 upcoming"
+
+
+def test_what_did_not_run_for_one_reason_is_one_line() -> None:
+    clock, nominals = 1_767_225_600_000, range(0, 6 * 60_000, 60_000)
+    ends = ["skipped", "skipped", "skipped", "succeeded", "skipped", "skipped"]
+    rows = [_row(clock + nominal, end) for nominal, end in zip(nominals, ends, strict=True)]
+    folded = account_screen._folded(rows)
+    assert [(row.outcome, row.number) for row in folded] == [("skipped", 3), ("succeeded", 1), ("skipped", 2)]
+    assert folded[0].last == rows[2].first
+
+
+def _row(nominal: int, end: str) -> Row:
+    fire = Fire(
+        id=f"P@{nominal}",
+        prompt_id="P",
+        version=1,
+        status=FireStatus(end),
+        reason="busy" if end == "skipped" else None,
+        attempt=0 if end == "skipped" else 1,
+        nominal=nominal,
+        due=nominal,
+        runner="log",
+        platform="default",
+    )
+    return Row(end, nominal, nominal, fire=fire)
 
 
 def test_a_program_gets_all_of_a_row(cli: CommandLine, prompt: str) -> None:
