@@ -184,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
         agent=st.sampled_from([None, "bot"]),
         conversation=st.sampled_from([None, "chat"]),
         ahead=st.sampled_from([-HOUR, 0, 30_000, HOUR]),
-        pause_after=st.sampled_from([0, 1, 2, 5]),
+        pause_after=st.sampled_from([0, 1, 1, 2]),
     )
     def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
         async def step() -> None:
@@ -479,6 +479,12 @@ class StoreMachine(RuleBasedStateMachine):
             self._count_end(fire, self.store.clock.now())
 
         self.run(step())
+
+    @precondition(has_leases)
+    @rule(outcome=st.sampled_from(["failed", "timed_out", "succeeded"]))
+    def settle_the_latest(self, outcome: str) -> None:
+        """Which is the likeliest to be held still."""
+        self.settle(0, outcome)
 
     def _rests(self, fire: ModelFire) -> bool:
         """Whether there is no next attempt, because its prompt was paused meanwhile."""
