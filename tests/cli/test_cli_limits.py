@@ -104,8 +104,8 @@ def test_an_import_leaves_out_what_there_is_no_room_for(cli: CommandLine, tmp_pa
     for prompt in cli.json("list")["items"]:
         cli("cancel", prompt["id"])
     entries = json.loads(file.read_text())
-    for number, entry in enumerate(entries["prompts"]):
-        entry["id"] = entry["id"][:-1] + "WX"[number]
+    for entry in entries["prompts"]:
+        entry["id"] = entry["id"][:-1] + ("0" if entry["id"][-1] != "0" else "1")  # ids that nobody has
     file.write_text(json.dumps(entries))
     new(cli)
     answer = cli("import", str(file), "--json")
