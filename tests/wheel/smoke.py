@@ -92,8 +92,12 @@ def every_command() -> None:
     assert run("run", prompt, "--wait")["result"]["text"] == "anew"
     assert len(run("history", prompt)["items"]) == 1
     assert run("fire", "show", prompt)["status"] == "succeeded"
+    assert run("explain", prompt)["outcomes"]["upcoming"] == 5
     assert run("fire", "rerun", prompt, "--wait")["result"]["text"] == "anew"
     run("fire", "cancel", prompt, code=4)
+    assert run("stop-all", "--note", "a drill")["stopped"]
+    run("run", prompt, code=4)
+    assert run("start-all")["started"]
     as_a_person()
     assert len(run("apply", "prompts.toml")["created"]) == 1
     Path("exported.json").write_text(json.dumps(run("export")))
@@ -120,6 +124,9 @@ def as_a_person() -> None:
     assert "succeeded" in told("history", prompt)
     assert "another" in told("fire", "show", prompt)
     told("fire", "rerun", prompt, "--wait")
+    assert "upcoming" in told("explain", prompt)
+    told("stop-all")
+    told("start-all")
     told("apply", "prompts.toml", "--dry-run")
     told("cancel", prompt)
     told("stats")
