@@ -186,7 +186,8 @@ class Claimer:
                     self._arm_next(item["id"], item["next_at"])
             elif answer == WAITS:
                 self._in_turn[item["id"]] = int(item["due"])
-                self._pass_over(item["id"], now)
+                if item["id"] not in self._again:  # what it waits for may have ended meanwhile
+                    self._pass_over(item["id"], now)
             elif answer == DEEP:
                 self._deep[item["id"]] = now + DEEP_PAUSE_MS
                 self._again.setdefault(item["id"], int(item["due"]))

@@ -330,6 +330,26 @@ async def test_what_passes_while_it_catches_up_is_caught_up_with_too(lab: Lab) -
         assert runner.entries[-2:] == [("begins", 7, 420), ("ends", 7, 444)]
 
 
+async def test_what_is_due_soon_after_the_catching_up_is_on_time(lab: Lab) -> None:
+    async with lab:
+        at, runner = await diary(lab, 0.01)
+        prompt = await at.add("every 5 seconds", misfire="all")
+        claim = at.store.claim
+
+        async def tells_late(items: Any, **kwargs: Any) -> Any:
+            answers = await claim(items, **kwargs)
+            await at.sleep(0.05)  # what it is to wait for has ended when it is told so
+            return answers
+
+        at.store.claim = tells_late  # type: ignore[method-assign]
+        await down(at, 13)
+        await at.sleep(15)
+        late = [(fire.lateness_ms or 0) for fire in reversed(await at.fires(prompt))]
+        assert len(late) == 5
+        assert late[2:] == [0, 0, 0]
+        at.store.claim = claim  # type: ignore[method-assign]
+
+
 async def test_one_that_waits_its_turn_is_not_looked_at_all_the_time(lab: Lab) -> None:
     async with lab:
         at, runner = await diary(lab, 100)
