@@ -332,7 +332,7 @@ async def test_what_passes_while_it_catches_up_is_caught_up_with_too(lab: Lab) -
 
 async def test_what_is_due_soon_after_the_catching_up_is_on_time(lab: Lab) -> None:
     async with lab:
-        at, runner = await diary(lab, 0.01)
+        at, _ = await diary(lab, 0.01)
         prompt = await at.add("every 5 seconds", misfire="all")
         claim = at.store.claim
 
