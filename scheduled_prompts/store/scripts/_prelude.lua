@@ -152,17 +152,28 @@ end
 -- the next where there is. Fires with one `concurrency_key` may differ in how many they let run: the first that could.
 local somebody_woke = false
 
+-- What is parked there and is no such fire goes: it must not harm the fire whose end wakes it.
 local function wake(limit)
   local is_key = string.sub(limit, 1, 4) == 'key:'
-  for _, fire in ipairs(redis.pcall('ZRANGE', parked_key(limit), 0, is_key and 19 or 0)) do
-    local most = is_key and tonumber(redis.call('HGET', fire_key(fire), 'concurrency') or '')
-    if not most or slots_taken(limit) < most then
-      unpark(fire, limit)
-      redis.call('HSET', fire_key(fire), 'woken', limit)
-      put_back_in_ready(fire)
-      somebody_woke = true
-      return
+  for _ = 1, 20 do
+    local strays = 0
+    for _, fire in ipairs(redis.pcall('ZRANGE', parked_key(limit), 0, is_key and 19 or 0)) do
+      local stored = redis.pcall('HMGET', fire_key(fire), 'status', 'parked', 'concurrency')
+      if stored[1] ~= 'queued' or stored[2] ~= limit then
+        redis.call('ZREM', parked_key(limit), fire)
+        strays = strays + 1
+      else
+        local most = is_key and tonumber(stored[3] or '')
+        if not most or slots_taken(limit) < most then
+          unpark(fire, limit)
+          redis.call('HSET', fire_key(fire), 'woken', limit)
+          put_back_in_ready(fire)
+          somebody_woke = true
+          return
+        end
+      end
     end
+    if strays == 0 then return end
   end
 end
 

@@ -74,7 +74,7 @@ end
 
 -- What the judges and the lease read of a fire, by name: `stored.attempt`; false where it has none.
 local read = {
-  'attempt',
+  'status', 'attempt',
   'started_at',
   'deadline', 'reason',
   'trigger', 'turns', 'version',
@@ -91,11 +91,16 @@ local read = {
   'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed', 'due',
 }
 
+-- No attempt of it can have begun: there was none, or it was given back; and then it may have waited for its turn.
+local function has_not_begun(stored)
+  if stored.attempt == '0' or stored.reason == 'given_back' then return true end
+  return stored.turns and not (stored.failures or stored.crashes or stored.started_at)
+end
+
 -- Late: a fire begins within the grace that it was claimed with. What may have begun is not judged again.
 local function judge_lateness(fire, stored)
   local deadline = tonumber(stored.deadline or '')
-  local has_not_begun = stored.attempt == '0' or stored.reason == 'given_back'
-  if not deadline or tonumber(now) <= deadline or not has_not_begun then return nil end
+  if not deadline or tonumber(now) <= deadline or not has_not_begun(stored) then return nil end
   end_fire(fire, 'missed', 'late')
   return true
 end
@@ -116,7 +121,8 @@ local function limits_of(stored)
     local most = value and (named and named[value] or at_once[kind])
     if most then found[#found + 1] = {kind .. ':' .. value, most} end
   end
-  if stored.concurrency_key then found[#found + 1] = {'key:' .. stored.concurrency_key, tonumber(stored.concurrency)} end
+  local of_key = stored.concurrency_key and tonumber(stored.concurrency or '')
+  if of_key then found[#found + 1] = {'key:' .. stored.concurrency_key, of_key} end
   return found
 end
 
@@ -201,7 +207,7 @@ local function judge_rate(fire, stored)
     end
   end
   if #full == 0 then return nil end
-  if stored.attempt == '0' and not stored.turns and comes_again(fire, stored) then
+  if has_not_begun(stored) and not stored.turns and comes_again(fire, stored) then
     end_fire(fire, 'skipped', 'rate_limit')
   else
     wait_for_turn(fire, stored, full, at)
@@ -224,13 +230,15 @@ end
 local budgets = cjson.decode(ARGV[8])
 
 -- What is left of the budgets of one scope: nil, or which of them has no room for a fire that may cost `wants` more (of
--- `most` in all; where nobody said how much that is, something must be left). Amounts are micro-units.
+-- `most` in all; where nobody said how much that is, something must be left). Amounts are micro-units. What cannot be read
+-- has no room: this is about money.
 local function without_room(scope, whose, day, per_day, total, most, wants)
   if not per_day and not total then return nil end
   local spent = redis.pcall('HMGET', spend_key(scope), 'spent', 'reserved', 'day', 'day_spent', 'day_reserved')
   local function check(limit, words, used, reserved)
     if not limit then return nil end
-    limit, used, reserved = tonumber(limit), tonumber(used or '') or 0, tonumber(reserved or '') or 0
+    limit, used, reserved = tonumber(limit), tonumber(used or '0'), tonumber(reserved or '0')
+    if spent.err or not (limit and used and reserved) then return 'the budget of ' .. whose .. words .. ' cannot be read' end
     local taken = used + reserved
     if taken + wants <= limit and (most > 0 or taken < limit) then return nil end
     return 'no room in the budget of ' .. whose .. words .. ': ' .. amount(limit) .. ' ' .. budgets.currency .. ', of which '
@@ -247,6 +255,15 @@ local function day_of(due)
   return budgets.turns_at and tonumber(due) >= tonumber(budgets.turns_at) and budgets.next_day or budgets.day
 end
 
+-- One that has run already failed, and only its next attempt is too much.
+local function end_without_money(fire, stored, problem)
+  if stored.failures or stored.crashes or stored.started_at then
+    end_fire(fire, 'failed', 'budget', 'error', (stored.error and stored.error .. '; ' or '') .. 'not tried again: ' .. problem)
+  else
+    end_fire(fire, 'skipped', 'budget', 'error', problem)
+  end
+end
+
 -- The last of the judges, because it reserves: what a fire may cost at most, until it is known what it did cost.
 local function judge_budget(fire, stored)
   local id, owner, day = prompt_of(fire), stored.owner or '', day_of(stored.due)
@@ -261,12 +278,7 @@ local function judge_budget(fire, stored)
     if most > 0 then reserve(fire, owner, wants, most, day) end
     return nil
   end
-  -- One that has run already failed, and only its next attempt is too much.
-  if stored.failures or stored.crashes or stored.started_at then
-    end_fire(fire, 'failed', 'budget', 'error', (stored.error and stored.error .. '; ' or '') .. 'not tried again: ' .. problem)
-  else
-    end_fire(fire, 'skipped', 'budget', 'error', problem)
-  end
+  end_without_money(fire, stored, problem)
   return true
 end
 
@@ -296,12 +308,26 @@ local function may_run(fire, stored)
   for _, judge in ipairs(judges) do
     local could_read, elsewhere = pcall(judge, fire, stored)
     if not could_read then
-      harm_alone(error, elsewhere, 0)  -- what it cannot read is no limit
+      harm_alone(error, elsewhere, 0)  -- what it cannot read is no limit, unless it is about money
+      if redis.call('HGET', fire_key(fire), 'status') ~= 'queued' then return false end  -- it was put elsewhere all the same
+      if judge == judge_budget then
+        harm_alone(end_without_money, fire, stored, 'what it may cost cannot be read')
+        return false
+      end
     elseif elsewhere then
       return false
     end
   end
   return true
+end
+
+-- Whether a fire that was woken for a slot needs it: a limit may be no more.
+local function wants_slot(stored, limit)
+  if string.sub(limit, 1, 7) == 'prompt:' then return true end
+  for _, one in ipairs(stored.limits or no_limits) do
+    if one[1] == limit then return true end
+  end
+  return false
 end
 
 local taken, leased = {}, {}
@@ -311,22 +337,24 @@ local function lease(fire, score)
   local hash = fire_key(fire)
   local values, stored = redis.pcall('HMGET', hash, unpack(read)), {score = score}
   for i, name in ipairs(read) do stored[name] = values[i] end
-  if not stored.attempt then return end  -- a record that is none harms itself alone
+  -- A record that is none harms itself alone. One that was ready when it was popped may have ended since: another's end can
+  -- make its prompt give up.
+  if not stored.attempt or stored.status ~= 'queued' then return end
   local may = may_run(fire, stored)
   if stored.owner and not stored.parked then leave_turn(stored.owner, stored.priority, stored.due, stored.turn) end
   if stored.woken and stored.parked ~= stored.woken then
     redis.call('HDEL', hash, 'woken')
-    if not may then wake(stored.woken) end
+    if not may or not wants_slot(stored, stored.woken) then wake(stored.woken) end
   end
   if not may then return end
   local attempt = (tonumber(stored.attempt) or 0) + 1
   if stored.started_at then redis.call('HDEL', hash, 'started_at', 'retry_at') end
   redis.call('HSET', hash, 'status', 'running', 'attempt', attempt, 'token', op, 'daemon', ARGV[5])
-  hold_slots(fire, stored)
-  harm_alone(count_attempt, fire, stored, attempt)
   leased[#leased + 1] = expiry
   leased[#leased + 1] = fire
   taken[#taken + 1] = fire
+  hold_slots(fire, stored)
+  harm_alone(count_attempt, fire, stored, attempt)
 end
 
 -- Those that are to wait elsewhere take nobody's place: who stands behind them is looked at, too, up to so many.
@@ -334,7 +362,7 @@ local looked = 0
 while #taken < limit and looked < 1000 do
   local heads = pop(limit - #taken)
   if #heads == 0 then break end
-  for _, head in ipairs(heads) do lease(head[1], head[2]) end
+  for _, head in ipairs(heads) do harm_alone(lease, head[1], head[2]) end
   looked = looked + #heads
 end
 for_each_chunk(leased, 'ZADD', leases_key)

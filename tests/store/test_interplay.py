@@ -1,0 +1,188 @@
+"""Where policies meet in one take: what one of them decides about a fire holds for the others."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from scheduled_prompts.budgets import Budgets
+from scheduled_prompts.limits import Concurrency, Limits
+from scheduled_prompts.store import Store
+from scheduled_prompts.store.records import Taken
+from tests.conftest import Lab
+from tests.store.steps import (
+    EVERYTHING,
+    HOUR,
+    LEASE,
+    claim_for,
+    claimed,
+    damage,
+    ending,
+    queued,
+    read,
+    read_fire,
+    reap,
+    saved,
+    settle,
+    settled,
+    taken,
+)
+
+ONE_PER_OWNER = Limits(concurrency=Concurrency(owner=1))
+
+
+async def take(store: Store, limits: Limits | None = None, budgets: Budgets | None = None, **more: Any) -> Taken:
+    return await store.take(
+        500,
+        lease_ms=LEASE,
+        daemon="daemon",
+        serves=EVERYTHING,
+        limits=limits or Limits(),
+        budgets=budgets or Budgets(),
+        **more,
+    )
+
+
+async def test_a_fire_that_ended_while_another_was_judged_does_not_run(lab: Lab) -> None:
+    """The first has no room in the budget for its next attempt; so its prompt gives up, and takes back the second."""
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, max_cost="1.00", budget_total="1.50", pause_after=1)
+        first = await claimed(store, prompt)
+        lease = await taken(store)
+        retry_at = store.clock.now() + HOUR
+        await settled(store, lease, "retrying", retry_at=retry_at, reason="failed", error="no luck")
+        await store.clock.sleep(HOUR / 1000)
+        second = await claimed(store, prompt)
+        assert await reap(store) == [(first, "retried")]
+        lab.inspector.hset(f"{lab.prefix}spend:prompt:{prompt.id}", "spent", 2_000_000)
+        found = await take(store)
+        assert (await read_fire(store, first)).reason == "budget"
+        assert (await read(store, prompt)).status == "paused"
+        assert found.leases == []
+        assert ((await read_fire(store, second)).status, (await read_fire(store, second)).reason) == (
+            "skipped",
+            "paused",
+        )
+
+
+@pytest.mark.unaccounted
+@pytest.mark.parametrize("scope", ["all", "owner:ann", "prompt"])
+@pytest.mark.parametrize("harm", ["type", "number"])
+async def test_a_budget_that_cannot_be_read_has_no_room(lab: Lab, scope: str, harm: str) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, max_cost="1.00", owner="ann", budget_total="10")
+        key = f"spend:{scope}" if scope != "prompt" else f"spend:prompt:{prompt.id}"
+        if harm == "type":
+            damage(lab, key)
+        else:
+            lab.inspector.hset(lab.prefix + key, "spent", "much")
+        fire = await claimed(store, prompt)
+        budgets = Budgets(total=Decimal(10), owner_total=Decimal(10))
+        assert (await take(store, budgets=budgets)).leases == []
+        found = await read_fire(store, fire)
+        assert (found.status, found.reason) == ("skipped", "budget")
+        assert "cannot be read" in (found.error or "")
+
+
+async def test_what_is_not_limited_runs_whatever_is_wrong_with_what_was_spent(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        damage(lab, "spend:all")
+        await queued(store, max_cost="1.00")
+        assert len((await take(store)).leases) == 1
+        lab.inspector.delete(f"{lab.prefix}spend:all")
+
+
+@pytest.mark.unaccounted
+async def test_a_cost_that_cannot_be_read_finds_no_room(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        fire = await queued(store, max_cost="1.00", budget_total="10")
+        lab.inspector.hset(f"{lab.prefix}fire:{fire}", "max_cost", "much")
+        await take(store)
+        status = lab.inspector.hget(f"{lab.prefix}fire:{fire}", "status")
+        assert status == "skipped"
+
+
+async def test_what_was_given_back_and_has_not_begun_is_skipped_where_a_rate_is_reached(lab: Lab) -> None:
+    limits = Limits(fires_per_owner=1)
+    async with lab:
+        store = await lab.store()
+        fire = await queued(store, owner="ann")
+        [lease] = (await take(store, limits)).leases
+        item = ending(store, lease, "queued", reason="given_back") | {"started_at": ""}
+        assert await settle(store, [item]) == ["settled"]  # type: ignore[list-item]
+        other = await queued(store, owner="ann", priority=100)
+        assert [lease.fire.id for lease in (await take(store, limits)).leases] == [other]
+        found = await read_fire(store, fire)
+        assert (found.status, found.reason) == ("skipped", "rate_limit")
+
+
+async def test_a_one_shot_that_was_given_back_and_waits_for_its_turn_is_judged_by_its_grace(lab: Lab) -> None:
+    limits = Limits(fires_per_owner=1)
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, owner="ann", once=True)
+        claim = claim_for(prompt) | {"deadline": str(store.clock.now() + HOUR)}
+        assert await store.claim([claim]) == ["claimed"]  # type: ignore[list-item]
+        [lease] = (await take(store, limits)).leases
+        item = ending(store, lease, "queued", reason="given_back") | {"started_at": ""}
+        assert await settle(store, [item]) == ["settled"]  # type: ignore[list-item]
+        await queued(store, owner="ann", priority=100)
+        [other] = (await take(store, limits)).leases
+        await settled(store, other)
+        assert (await read_fire(store, claim["fire"])).reason == "rate_limit"
+        await store.clock.sleep(25 * HOUR / 1000)
+        await reap(store)
+        assert (await take(store, limits)).leases == []
+        assert (await read_fire(store, claim["fire"])).status == "missed"
+
+
+async def test_when_a_limit_is_no_more_all_that_waited_for_it_run(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        for _ in range(20):
+            await queued(store, owner="ann")
+        [lease] = (await take(store, ONE_PER_OWNER)).leases
+        await settled(store, lease)
+        assert len((await take(store, Limits())).leases) == 19
+        assert "parked" not in lab.keys()
+
+
+@pytest.mark.unaccounted
+@pytest.mark.parametrize("harm", ["gone", "type", "ended"])
+async def test_a_parked_fire_that_is_none_harms_nobody_else(lab: Lab, harm: str) -> None:
+    async with lab:
+        store = await lab.store()
+        now = store.clock.now()
+        first, second, third = [await queued(store, owner="ann", next_at=now - 9 + number) for number in range(3)]
+        [lease] = (await take(store, ONE_PER_OWNER)).leases
+        assert lease.fire.id == first
+        if harm == "gone":
+            lab.inspector.delete(f"{lab.prefix}fire:{second}")
+        elif harm == "type":
+            damage(lab, f"fire:{second}")
+        else:
+            lab.inspector.hset(f"{lab.prefix}fire:{second}", "status", "cancelled")
+        assert await settle(store, [ending(store, lease)]) == ["settled"]
+        assert (await read_fire(store, first)).status == "succeeded"
+        assert [lease.fire.id for lease in (await take(store, ONE_PER_OWNER)).leases] == [third]
+        if harm == "gone":
+            assert f"fire:{second}" not in lab.keys()
+
+
+@pytest.mark.unaccounted
+async def test_a_limit_that_cannot_be_read_harms_nobody_else(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        broken, good = await queued(store, concurrency_key="gpu"), await queued(store)
+        lab.inspector.hset(f"{lab.prefix}fire:{broken}", "concurrency", "many")
+        await take(store)
+        assert (await read_fire(store, good)).status == "running"
+        status = lab.inspector.hget(f"{lab.prefix}fire:{broken}", "status")
+        assert status == "running"
+        assert lab.inspector.zscore(f"{lab.prefix}leases", broken) is not None
