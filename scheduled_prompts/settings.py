@@ -155,7 +155,8 @@ def _explain(error: ValidationError, path: Path) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"{source}: there is no such setting")
         else:
-            lines.append(f"{source}: {problem['msg']} (it is {problem['input']!r})")
+            message, value = problem["msg"].removeprefix("Value error, "), repr(problem["input"])
+            lines.append(f"{source}: {message}" + (f" (it is {value})" if value not in message else ""))
     return "; ".join(lines)
 
 

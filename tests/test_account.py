@@ -92,10 +92,12 @@ async def test_what_was_paused_or_overdue_when_it_was_cancelled_is_told(lab: Lab
         month = {"until": "2026-01-11"}
         assert outcomes(await scheduler.explain(overdue, **month)) == [("cancelled", 10)]
         assert outcomes(await scheduler.explain(paused, **month)) == [("paused", 3), ("cancelled", 7)]
-        said = [(await scheduler.why(overdue, f"2026-01-0{day}T09:00")).sentence for day in (2, 5)]
+        await scheduler.clock.sleep(2 * DAY)
+        said = [(await scheduler.why(overdue, f"2026-01-0{day}T09:00")).sentence for day in (2, 5, 6)]
         assert said == [
             "It was due, and not fired yet, when the prompt was cancelled at Sat 2026-01-03 12:00 +00:00 by api.",
             "It did not run: the prompt was cancelled at Sat 2026-01-03 12:00 +00:00 by api.",
+            "It does not run: the prompt was cancelled at Sat 2026-01-03 12:00 +00:00 by api.",
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -133,6 +134,12 @@ async def test_an_aware_datetime_is_an_instant_and_a_naive_one_the_wall_clocks_o
             "priority: it should be less than or equal to 100 (it is 101)",
         ),
         ("in 5m", {"text": " "}, InvalidInput, "text: the text is blank (it is ' ')"),
+        (
+            "in 5m",
+            {"budget_day": Decimal(-1)},
+            InvalidInput,
+            "budget_day: it should be greater than or equal to 0 (it is -1.00)",
+        ),
         (5, {}, InvalidInput, "5 says no time"),
         (None, {}, InvalidInput, "None says no time"),
         (datetime.fromisoformat("9999-12-31"), {}, InvalidSchedule, "9999-12-31T00:00:00 is out of range"),
@@ -149,6 +156,14 @@ async def test_what_cannot_be_is_refused_and_nothing_is_written(
         text = fields.pop("text", "hello")
         assert message in await refusal(scheduler.schedule(text, when, **fields), kind)
         assert lab.keys() == before
+
+
+async def test_a_window_that_ends_before_it_starts_is_told_as_it_is(lab: Lab) -> None:
+    async with lab:
+        scheduler = await a_scheduler(lab)
+        window = {"start_at": "2026-03-01", "end_at": "2026-02-01"}
+        message = await refusal(scheduler.schedule("hello", "every day at 9am", **window), InvalidInput)
+        assert message.startswith("end_at is not after start_at: nothing lies between them")
 
 
 def test_a_scheduler_with_a_zone_that_is_none_is_refused() -> None:

@@ -86,6 +86,7 @@ def test_lists_and_tables_are_json_in_the_environment(monkeypatch: pytest.Monkey
         ("engine = 5", f"{FILE}, engine: Input should be a valid dictionary"),
         ('log_level = "loud"', f"{FILE}, log_level: Input should be 'debug', 'info', 'warning' or 'error'"),
         ('namespace = "a:b"', "(it is 'a:b')"),
+        ('[policies]\nquiet = "z"', f"{FILE}, policies.quiet: 'z' is no time of day from–to, such as 22:00-07:00"),
         ('[runners."a b"]\nkind = "log"', f"{FILE}, runners.a b"),
         ("[engine", f"{FILE} is not valid TOML: Expected ']'"),
     ],

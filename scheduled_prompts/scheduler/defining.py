@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from scheduled_prompts.errors import InvalidInput, InvalidSchedule, LimitReached
 from scheduled_prompts.limits import Limits
+from scheduled_prompts.money import plain
 from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
@@ -91,8 +93,10 @@ def problem_text(problem: Any) -> str:
     if problem["type"] == "string_too_short":
         return f"{field}: it may not be empty"
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
-    value = repr(problem["input"])
-    return f"{field}: {message}" + (f" (it is {value})" if len(value) <= 80 else "")
+    given = problem["input"]
+    value = plain(given) if isinstance(given, Decimal) and given.is_finite() else repr(given)
+    is_told = len(value) <= 80 and value not in message
+    return (f"{field}: " if field else "") + message + (f" (it is {value})" if field and is_told else "")
 
 
 def kept_where_same(wanted: Schedule, existing: Schedule) -> Schedule:

@@ -173,7 +173,7 @@ def _why(life: _Life, fires: Sequence[Fire], first: int, width: int, nominal: in
         said = nothing_named(_era_at(life, first), first, nearest, prompt.timezone, names_it_now=names_it_now)
     else:
         [row] = _account(life, [fire for fire in fires if fire is row.fire], row.first, row.first + 1)[:1]
-        said = sentence(row, prompt.timezone)
+        said = sentence(row, prompt.timezone, life.now)
     return Why(prompt, first, life.now, said, row, nearest)
 
 

@@ -33,7 +33,7 @@ BECAUSE = {
     "permanent": "trying again would not have helped",
     "prompt_cancelled": "the prompt was cancelled",
     "quiet": "it falls in quiet hours",
-    "rate_limit": "as many as allowed had run in that time",
+    "rate_limit": "as many attempts as its limits allow within 24 h had begun",
     "replaced": "the next one took its place",
     "requested": "somebody asked to leave it out",
     "stopped": "the daemon that had it was stopped",
@@ -70,12 +70,12 @@ def phrase(row: Row, timezone: str) -> str:
     return _of_cause(row, row.cause, timezone)
 
 
-def sentence(row: Row, timezone: str) -> str:
+def sentence(row: Row, timezone: str, now: int) -> str:
     """What became of a single occurrence, as an answer to "why did it not run then?"."""
     if row.fire is not None:
         return f"It {_tale(row.fire, timezone)}."
     assert row.cause is not None
-    return f"It {_fate(row, row.cause, timezone)}."
+    return f"It {_fate(row, row.cause, timezone, now)}."
 
 
 def nothing_named(era: Era, at: int, nearest: Sequence[int], timezone: str, *, names_it_now: bool) -> str:
@@ -113,7 +113,7 @@ def _of_fire(fire: Fire, timezone: str) -> str:
     if fire.trigger == "manual" and fire.by:
         parts.append(f"asked for by {fire.by}")
     if fire.started_at is None and not fire.status.has_ended:
-        parts.append("waits to be run")
+        parts.append("about to run" if fire.status is FireStatus.RUNNING else "waits to be run")
     if fire.status is FireStatus.RETRYING and fire.retry_at is not None:
         parts.append(f"next attempt {moment(fire.retry_at, timezone)}")
     if fire.lateness_ms is not None:
@@ -171,6 +171,8 @@ def _error(fire: Fire) -> str:
     if not fire.error or fire.status is FireStatus.SUCCEEDED:
         return ""
     line = next((line for line in fire.error.splitlines() if line.strip()), "").strip()
+    if line == _because(fire.reason):
+        return ""
     return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
 
@@ -233,9 +235,10 @@ def _reason(cause: Cause) -> str:
     return "" if cause.reason in (None, "requested") else _because(cause.reason)
 
 
-def _fate(row: Row, cause: Cause, timezone: str) -> str:
+def _fate(row: Row, cause: Cause, timezone: str, now: int) -> str:
     since, until = (moment(ms, timezone) for ms in (cause.since, cause.until))
     by, note = _by(cause.actor), _noted(cause.note)
+    does = "did" if row.first <= now else "does"
     match cause.outcome:
         case "missed":
             if cause.reason == "halted":
@@ -247,18 +250,18 @@ def _fate(row: Row, cause: Cause, timezone: str) -> str:
             why = _noted(_reason(cause)) + note
             if cause.until is not None:
                 began = f" from {since}" if cause.since is not None else ""
-                return f"did not run: the prompt was paused{by}{began} to {until}{why}"
-            return f"does not run: the prompt is paused{by} since {since}{why}"
+                return f"{does} not run: the prompt was paused{by}{began} to {until}{why}"
+            return f"{does} not run: the prompt is paused{by} since {since}{why}"
         case "edited":
             return f"was due, and not fired yet, when the schedule was edited at {since}{by}"
         case "cancelled":
             if cause.since is not None and row.first <= cause.since:
                 return f"was due, and not fired yet, when the prompt was cancelled at {since}{by}"
-            return f"did not run: the prompt was cancelled at {since}{by}"
+            return f"{does} not run: the prompt was cancelled at {since}{by}"
         case "quarantined":
-            return f"did not run: {_of_cause(row, cause, timezone)}"
+            return f"{does} not run: {_of_cause(row, cause, timezone)}"
         case "ended" | "outside":
-            return f"{'does' if cause.since is None else 'did'} not run: {_of_cause(row, cause, timezone)}"
+            return f"{does} not run: {_of_cause(row, cause, timezone)}"
         case "before_creation":
             return f"did not run: the prompt did not exist before {until}"
         case "imported":
