@@ -9,6 +9,7 @@ import pytest
 
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.limits import Concurrency, Limits
+from scheduled_prompts.money import Usage
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Taken
 from tests.conftest import Lab
@@ -18,8 +19,11 @@ from tests.store.steps import (
     LEASE,
     claim_for,
     claimed,
+    crash,
     damage,
+    edited,
     ending,
+    paused,
     queued,
     read,
     read_fire,
@@ -186,3 +190,59 @@ async def test_a_limit_that_cannot_be_read_harms_nobody_else(lab: Lab) -> None:
         status = lab.inspector.hget(f"{lab.prefix}fire:{broken}", "status")
         assert status == "running"
         assert lab.inspector.zscore(f"{lab.prefix}leases", broken) is not None
+
+
+@pytest.mark.parametrize("reserve", ["0", "0.50"])
+async def test_what_has_cost_all_that_it_may_is_not_tried_again(lab: Lab, reserve: str) -> None:
+    budgets = Budgets(reserve=Decimal(reserve))
+    async with lab:
+        store = await lab.store()
+        fields = {} if budgets.reserve else {"max_cost": "0.50"}
+        for cost, again in (("0.49", True), ("0.50", False)):
+            fire = await queued(store, **fields)
+            [lease] = (await take(store, budgets=budgets)).leases
+            item = ending(store, lease, "retrying", retry_at=store.clock.now(), error="no luck")
+            item["usage"] = budgets.counted(Usage(cost=Decimal(cost)), store.clock.now())
+            assert await settle(store, [item]) == ["settled"]
+            await reap(store, leases=False)
+            assert bool((await take(store, budgets=budgets)).leases) is again
+            found = await read_fire(store, fire)
+            assert found.status == ("running" if again else "failed")
+        assert found.error == "no luck; not tried again: it has cost 0.50 of the 0.50 USD that it may"
+
+
+@pytest.mark.parametrize("why", ["paused", "requested", "edited"])
+@pytest.mark.parametrize("end", ["retry", "crash", "stopped"])
+async def test_what_was_taken_back_too_late_did_not_skip(lab: Lab, why: str, end: str) -> None:
+    """Its daemon heard of it when it had started: it goes on, or ends as what a pause finds running; and has fired."""
+    async with lab:
+        store = await lab.store()
+        due = store.clock.now() + 2_000
+        prompt = await saved(store, next_at=due)
+        fire = await claimed(store, prompt)
+        lease = await taken(store)
+        if why == "paused":
+            await paused(store, prompt)
+        elif why == "edited":
+            await edited(store, prompt, next_at=due + 10 * HOUR)
+        else:
+            assert await store.skip("skip", await read(store, prompt), due, [due]) == "taken_back"
+        await store.clock.sleep(3)
+        now = store.clock.now()
+        assert await store.extend([(fire, lease.token, due)], lease_ms=LEASE) == ["take_back"]
+        if end == "crash":
+            await crash(store)
+        elif end == "retry":
+            await settled(store, lease, "retrying", started_at=due, retry_at=now, reason="failed", error="no luck")
+            await reap(store)
+        else:
+            await settled(store, lease, "queued", started_at=due, reason="stopped")
+        found = await read_fire(store, fire)
+        if why == "paused":
+            assert (found.status, found.reason) == ("failed" if end == "retry" else "interrupted", "paused")
+        else:
+            assert found.status == "queued"
+            [again] = (await take(store)).leases
+            assert await store.extend([(fire, again.token, None)], lease_ms=LEASE) == ["ok"]
+            await settled(store, again)
+        assert lab.inspector.hget(f"{lab.prefix}prompt:{prompt.id}", "fired") == "1"

@@ -306,7 +306,7 @@ async def test_a_pause_holds_though_the_list_of_live_fires_is_no_list(lab: Lab) 
         lab.inspector.delete(f"{lab.prefix}live:{prompt.id}")
 
 
-@pytest.mark.parametrize(("outcome", "end"), [("retrying", "failed"), ("queued", "skipped")])
+@pytest.mark.parametrize(("outcome", "end"), [("retrying", "failed"), ("queued", "interrupted")])
 async def test_what_ran_when_its_prompt_was_paused_gets_no_next_attempt(lab: Lab, outcome: str, end: str) -> None:
     async with lab:
         store = await lab.store()

@@ -17,6 +17,10 @@ local function reap(fire)
   redis.call('HDEL', hash, 'token')
   release(fire)
   local outcome = 'queued'
+  if taken_back[stored[2]] and stored[4] then
+    redis.call('HDEL', hash, 'cancel')  -- it had started before its daemon heard of that
+    stored[2] = false
+  end
   if stored[2] then
     outcome = end_flagged(fire, stored[2])
   elseif stored[3] == 'interrupt' and stored[4] then

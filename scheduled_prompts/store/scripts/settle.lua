@@ -22,6 +22,8 @@ local function put_aside(item, hash, stored)
     if item.outcome == 'retrying' then
       redis.call('HINCRBY', hash, 'failures', 1)
       end_fire(item.fire, 'failed', 'paused', 'error', item.error)
+    elseif item.started_at ~= '' and item.reason ~= 'given_back' then
+      end_fire(item.fire, 'interrupted', 'paused', 'error', 'the daemon was stopped')
     else
       end_flagged(item.fire, 'paused')
     end
@@ -62,6 +64,10 @@ local function settle(i, item)
   if stored[1] ~= 'running' then return end
   released[#released + 1] = item.fire
   release(item.fire, item)
+  if taken_back[stored[3]] and item.outcome ~= 'cancelled' and item.started_at ~= '' and item.reason ~= 'given_back' then
+    redis.call('HDEL', hash, 'cancel')  -- it had started before its daemon heard of that, and goes on
+    stored[3] = false
+  end
   if item.started_at ~= '' and stored[9] == '1' then count_lateness(tonumber(item.started_at) - tonumber(stored[7])) end
   if item.outcome == 'retrying' or item.outcome == 'queued' then
     if item.started_at ~= '' then redis.call('HSET', hash, 'started_at', item.started_at) end

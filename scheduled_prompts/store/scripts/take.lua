@@ -268,10 +268,13 @@ end
 local function judge_budget(fire, stored)
   local id, owner, day = prompt_of(fire), stored.owner or '', day_of(stored.due)
   local most = tonumber(stored.max_cost or budgets.reserve)
-  local wants = math.max(0, most - (tonumber(stored.cost or '') or 0) - (tonumber(stored.assumed or '') or 0))
+  local cost = tonumber(stored.cost or '') or 0
+  local wants = math.max(0, most - cost - (tonumber(stored.assumed or '') or 0))
   local of_owner = budgets.owners and budgets.owners[owner] or {per_day = budgets.owner_per_day, total = budgets.owner_total}
   if owner == '' then of_owner = {} end
-  local problem = without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
+  local used_up = most > 0 and cost >= most
+    and 'it has cost ' .. amount(cost) .. ' of the ' .. amount(most) .. ' ' .. budgets.currency .. ' that it may'
+  local problem = used_up or without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
     or without_room('owner:' .. owner, 'owner ' .. owner, day, of_owner.per_day, of_owner.total, most, wants)
     or without_room('all', 'everything', day, budgets.per_day, budgets.total, most, wants)
   if not problem then
