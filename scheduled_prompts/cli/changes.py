@@ -19,6 +19,7 @@ from scheduled_prompts.cli.session import chosen_settings, command_line, open_sc
 from scheduled_prompts.cli.tables import Column, table
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.ids import short
+from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Schedule
 from scheduled_prompts.schedule.language.words import describe
@@ -27,6 +28,7 @@ from scheduled_prompts.store.records import Span
 COLUMNS = (Column("TIME"), Column("CHANGE"), Column("BY"), Column("WHAT", flexible=True, spanning=True))
 LONGEST_VALUE = 100
 UNKNOWN_ZONE = "UTC"
+DURATIONS = ("timeout", "jitter", "grace")
 MOST = 1000
 """So many are kept."""
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
@@ -103,6 +105,14 @@ def _what(change: Span, timezone: str) -> str:
 def _value(field: str, value: Any, timezone: str) -> str:
     if value is None:
         return "none"
+    if field in INSTANTS and isinstance(value, int):
+        return absolute(value, timezone, weekday=True)
+    if field in DURATIONS and isinstance(value, int | float):
+        return length(round(value * 1000))
+    if field == "retry_delays" and isinstance(value, list) and all(isinstance(each, int | float) for each in value):
+        return ", ".join(length(round(each * 1000)) for each in value) or "none"
+    if field == "labels" and isinstance(value, dict):
+        return visible(", ".join(f"{key}={text}" for key, text in value.items()), lines=False) or "none"
     if field == "schedule" and isinstance(value, dict):
         try:
             return describe(_SCHEDULE.validate_python(value), timezone=timezone)

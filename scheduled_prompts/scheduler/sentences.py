@@ -116,10 +116,11 @@ def _of_fire(fire: Fire, timezone: str) -> str:
         parts.append("about to run" if fire.status is FireStatus.RUNNING else "waits to be run")
     if fire.status is FireStatus.RETRYING and fire.retry_at is not None:
         parts.append(f"next attempt {moment(fire.retry_at, timezone)}")
-    if fire.lateness_ms is not None:
-        parts.append(f"{_length(fire.lateness_ms)} late")
+    late = None if fire.lateness_ms is None else f"{_length(fire.lateness_ms)} late"
     if fire.attempt > 1:
-        parts.append(f"{fire.attempt} attempts")
+        parts.append(f"{fire.attempt} attempts" + (f", the last one {late}" if late else ""))
+    elif late:
+        parts.append(late)
     if fire.cost is not None:
         parts.append(f"cost {plain(fire.cost)}")
     if reason := _told_reason(fire):
@@ -164,7 +165,8 @@ def _tale(fire: Fire, timezone: str) -> str:
 
 
 def _started(fire: Fire, timezone: str) -> str:
-    return f"ran at {moment(fire.started_at, timezone, exact=True)} ({_length(fire.lateness_ms or 0)} late)"
+    last = "last " if fire.attempt > 1 else ""
+    return f"{last}ran at {moment(fire.started_at, timezone, exact=True)} ({_length(fire.lateness_ms or 0)} late)"
 
 
 def _error(fire: Fire) -> str:

@@ -44,7 +44,7 @@ def test_each_change_is_a_line_latest_first_with_who_made_it(cli: CommandLine) -
     assert told[4] == f"paused {ME} the holidays"
     assert told[5] == (
         f"edited {ME} text: say hello → say bye; schedule: every day at 09:00 Europe/Berlin → every day at 10:00 "
-        "Europe/Berlin; timeout: 3600.0 → 300.0"
+        "Europe/Berlin; timeout: 1 h → 5 min"
     )
 
 
@@ -59,6 +59,17 @@ def test_programs_are_told_the_same(cli: CommandLine) -> None:
         "text": {"from": "x" * 199 + "…", "to": "y"},
         "labels": {"from": {}, "to": {"a": "b"}},
     }
+
+
+def test_values_are_told_in_words(cli: CommandLine) -> None:
+    prompt_id = add(cli)
+    policies = ("--grace", "90s", "--retries", "10s,1m", "--start", "2026-12-01", "--label", "a=b")
+    cli("edit", prompt_id, "--force", "--tz", "Europe/Berlin", *policies)
+    told = " ".join(cli("history", prompt_id, "--changes").out.split())
+    assert "labels: none → a=b" in told
+    assert "2 min, 10 min, 30 min, 2 h → 10.0 s, 1 min" in told
+    assert "grace: none → 1 min 30 s" in told
+    assert "start at: none → Tue 2026-12-01 00:00 +01:00" in told
 
 
 def test_a_limit_says_how_many_more_there_are(cli: CommandLine) -> None:
