@@ -246,3 +246,24 @@ async def test_what_was_taken_back_too_late_did_not_skip(lab: Lab, why: str, end
             assert await store.extend([(fire, again.token, None)], lease_ms=LEASE) == ["ok"]
             await settled(store, again)
         assert lab.inspector.hget(f"{lab.prefix}prompt:{prompt.id}", "fired") == "1"
+
+
+@pytest.mark.parametrize("owner", ["ann", None])
+async def test_what_replaces_one_that_waited_stands_where_that_stood(lab: Lab, owner: str | None) -> None:
+    """Else a prompt whose occurrences come faster than its turn would never run, where all are busy."""
+    async with lab:
+        store = await lab.store()
+        prompt = await saved(store, overlap="replace", owner=owner)
+        first = await claimed(store, prompt)
+        await store.clock.sleep(60)
+        other = await queued(store, owner=owner)
+        await store.clock.sleep(HOUR / 1000)
+        for _ in range(3):
+            replacing = await claimed(store, prompt)
+            await store.clock.sleep(HOUR / 1000)
+        assert (await read_fire(store, first)).reason == "replaced"
+        for wanted in (replacing, other):
+            [lease] = (await store.take(1, lease_ms=LEASE, daemon="daemon", serves=EVERYTHING)).leases
+            assert lease.fire.id == wanted
+            await settled(store, lease)
+        assert "fair" not in lab.keys()

@@ -89,15 +89,17 @@ local function halted() return redis.call('HGET', KEYS[1], 'halted') end
 -- and how far each priority has come; it forgets who has none. Those without an owner do not stand back for one another.
 local TURN_APART = 60000
 
-local function turn_of(owner, priority, due)
-  if owner == '' then return due end
+-- `place` is the turn of one that it stands in for, or nil.
+local function turn_of(owner, priority, due, place)
+  if owner == '' then return place or due end
   local class = priority .. ':' .. owner
-  local stored, turn = redis.pcall('HMGET', fair_key, class, 'reached:' .. priority), tonumber(due)
-  if stored[1] then
-    turn = math.max(turn, (tonumber(stored[1]) or 0) + TURN_APART, tonumber(stored[2] or '') or 0)
+  local stored, turn = redis.pcall('HMGET', fair_key, class, 'reached:' .. priority), tonumber(place or due)
+  local last = tonumber(stored[1] or '') or 0
+  if stored[1] and not place then
+    turn = math.max(turn, last + TURN_APART, tonumber(stored[2] or '') or 0)
   end
   turn = string.format('%.0f', turn)
-  redis.pcall('HSET', fair_key, class, turn)
+  if not place or tonumber(turn) > last then redis.pcall('HSET', fair_key, class, turn) end
   return turn
 end
 

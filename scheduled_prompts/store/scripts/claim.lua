@@ -63,7 +63,7 @@ local function make_fire(item, version)
     end_fire(item.fire, item.skip == 'late' and 'missed' or 'skipped', item.skip)
   else
     redis.call('SADD', live_key(item.id), item.fire)
-    local turn = turn_of(item.owner, item.priority, item.due)
+    local turn = turn_of(item.owner, item.priority, item.due, item.place)
     if turn ~= item.due then redis.call('HSET', hash, 'turn', turn) end
     put_in_ready(item.fire, item.platform, item.runner, item.priority, turn)
   end
@@ -156,6 +156,11 @@ local function judge_overlap(item)
   -- With that failure it may have given up.
   if #fires.retrying > 0 and redis.call('HGET', prompt_key(item.id), 'status') ~= item.status then return 'lost' end
   if item.overlap == 'replace' then
+    for _, fire in ipairs(fires.queued) do  -- it stands where the first of those stood that it replaces
+      local stood = redis.call('HMGET', fire_key(fire), 'turn', 'due')
+      local turn = stood[1] or stood[2]
+      if turn and (not item.place or tonumber(turn) < tonumber(item.place)) then item.place = turn end
+    end
     stop_fires(fires.queued, 'replaced')
     local _, asked = stop_fires(fires.running, 'replaced')
     for _, fire in ipairs(asked) do replaced[#replaced + 1] = fire end
