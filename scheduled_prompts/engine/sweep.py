@@ -28,7 +28,7 @@ async def sweep(
     It reads what is due soon, not what exists, so a start is cheap however much is stored.
     """
     seen = 0
-    await store.wake()
+    await store.wake(serves)
     for platform in await store.platforms():
         if not serves.has_platform(platform):
             continue

@@ -13,6 +13,7 @@ from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import lease_from, pairs
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import (
+    EVERYTHING,
     Cancelled,
     ClaimItem,
     EditItem,
@@ -154,10 +155,10 @@ class Transitions:
         """End attempts. For each `settled` or `lost`. At most 500 items; `keep` bounds each prompt's history."""
         return list(await self.transport.run(script.SETTLE, keep=keep, items=to_json(items)))
 
-    async def wake(self) -> int:
-        """Let the best of those that wait for a limit try again, where there may be room: the limit may have been
-        raised. Returns how many."""
-        answer = await self.transport.run(script.WAKE, limits=BATCH)
+    async def wake(self, serves: Serves = EVERYTHING) -> int:
+        """Let the best of those that wait for a limit, and are taken here, try again, where there may be room: the
+        limit may have been raised. Returns how many."""
+        answer = await self.transport.run(script.WAKE, limits=BATCH, serves=to_json(serves._asdict()))
         return int(answer[0])
 
     async def reap(self, *, leases: bool, max_crashes: int, op: str | None = None) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.limits import Concurrency, Limits
 from scheduled_prompts.money import Usage
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.records import Taken
+from scheduled_prompts.store.records import Serves, Taken
 from tests.conftest import Lab
 from tests.store.steps import (
     EVERYTHING,
@@ -267,3 +267,26 @@ async def test_what_replaces_one_that_waited_stands_where_that_stood(lab: Lab, o
             assert lease.fire.id == wanted
             await settled(store, lease)
         assert "fair" not in lab.keys()
+
+
+async def test_fires_that_only_a_lost_daemon_took_keep_no_slot_from_others(lab: Lab) -> None:
+    echo = Serves(("*",), ("echo",))
+    async with lab:
+        store = await lab.store()
+        now = store.clock.now()
+        await queued(store, owner="ann", runner="echo", next_at=now - 10)
+        [running] = (await take(store, ONE_PER_OWNER)).leases
+        for number in range(5):
+            await queued(store, owner="ann", runner="claude", next_at=now - 9 + number)
+        mine = await queued(store, owner="ann", runner="echo", next_at=now)
+        assert (await take(store, ONE_PER_OWNER)).leases == []
+        await settled(store, running)
+
+        async def take_mine() -> list[str]:
+            found = await store.take(9, lease_ms=LEASE, daemon="d", serves=echo, limits=ONE_PER_OWNER)
+            return [lease.fire.id for lease in found.leases]
+
+        assert await take_mine() == []  # one that this daemon does not take was woken
+        await store.wake(echo)
+        assert await take_mine() == [mine]
+        assert (await take(store, ONE_PER_OWNER)).leases == []  # the others stand where they stood

@@ -154,7 +154,7 @@ end
 -- the next where there is. Fires with one `concurrency_key` may differ in how many they let run: the first that could.
 local somebody_woke = false
 
--- What is parked there and is no such fire goes: it must not harm the fire whose end wakes it.
+-- What is parked there and is no such fire goes: it must not harm the fire whose end wakes it. Returns which one was woken.
 local function wake(limit)
   local is_key = string.sub(limit, 1, 4) == 'key:'
   for _ = 1, 20 do
@@ -171,7 +171,7 @@ local function wake(limit)
           redis.call('HSET', fire_key(fire), 'woken', limit)
           put_back_in_ready(fire)
           somebody_woke = true
-          return
+          return fire
         end
       end
     end

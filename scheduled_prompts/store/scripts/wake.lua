@@ -1,11 +1,20 @@
 -- wake: the best of those that are parked at a limit tries again where there may be room (queued, from one index into another): the
 -- limit may have been raised since. Whoever holds a slot and does not run loses it.
+-- Where nobody but another daemon takes the best, those behind it try, too, up to the first that this one takes: for that
+-- one may be gone.
 -- Guard: the fire is parked at the limit.
 -- KEYS: meta
--- ARGV: op now limits
--- `limits` is at most how many limits are looked at, drawn by lot where there are more. A repetition does no harm.
+-- ARGV: op now limits serves
+-- `limits` is at most how many limits are looked at, drawn by lot where there are more; `serves` is JSON, {platforms,
+-- runners}, `*` for all. A repetition does no harm.
 -- Answers {how many were woken}.
-local woken = 0
+local woken, serves = 0, cjson.decode(ARGV[4])
+local platforms, runners = as_set(serves.platforms), as_set(serves.runners)
+
+local function is_served(fire)
+  local stored = redis.call('HMGET', fire_key(fire), 'platform', 'runner')
+  return (platforms['*'] or platforms[stored[1]]) and (runners['*'] or runners[stored[2]])
+end
 
 local function is_free(limit)
   local kind, value = string.match(limit, '^([^:]*):(.*)$')
@@ -25,8 +34,11 @@ local function look_at(limit)
   if redis.call('ZCARD', parked_key(limit)) == 0 then
     redis.call('SREM', parked_limits_key, limit)
   elseif is_free(limit) then
-    wake(limit)
-    woken = woken + 1
+    repeat
+      local fire = wake(limit)
+      if not fire then return end
+      woken = woken + 1
+    until is_served(fire) or woken >= 1000
   end
 end
 
