@@ -179,7 +179,7 @@ def previewed(answer: Preview, now: int, currency: str) -> str:
     following = next_times(answer.upcoming, answer.timezone, now)
     lines += field_lines([("does", does(answer.definition, currency)), *following])
     if not following:
-        lines.append("  names no instant after that")
+        lines.append("  nothing of it would fire")
     if isinstance(answer.schedule, RandomWindow):
         lines.append("  (drawn at random: a prompt with this schedule has times of its own)")
     return "\n".join(lines)

@@ -68,6 +68,7 @@ def test_preview_takes_policies_and_says_what_they_do(cli: CommandLine) -> None:
     plain = cli("preview", *schedule)
     assert plain.out.startswith(f"every weekday at 09:00 Europe/Berlin\n  does  {WORDS}\n  next  ")
     assert cli.json("preview", "in 5m")["words"][1:] == ["however late", "tried again up to 4 times"]
+    assert "nothing of it would fire" in cli("preview", "every day at 9am", "--quiet", "08:00-10:00").out
 
 
 def test_explain_begins_with_what_the_prompt_does(cli: CommandLine) -> None:
