@@ -169,6 +169,18 @@ async def test_what_came_while_all_was_stopped_was_missed_for_that(lab: Lab) -> 
         )
 
 
+async def test_of_several_in_one_minute_the_first_is_told_as_such(lab: Lab) -> None:
+    async with lab:
+        scheduler = await without_a_daemon(lab)
+        prompt = await add(scheduler, "every 20 seconds")
+        await scheduler.pause(prompt)
+        await scheduler.clock.sleep(DAY)
+        paused = "It did not run: the prompt is paused by api since Thu 2026-01-01 00:00 +00:00"
+        minute = (await scheduler.why(prompt, "2026-01-01T00:05")).sentence
+        assert minute == f"{paused}; it is the first of 3 named then."
+        assert (await scheduler.why(prompt, "2026-01-01T00:05:20")).sentence == f"{paused}."
+
+
 async def test_before_it_was_made_there_was_nothing(lab: Lab) -> None:
     async with lab:
         scheduler = await without_a_daemon(lab)

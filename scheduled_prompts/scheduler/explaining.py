@@ -172,8 +172,11 @@ def _why(life: _Life, fires: Sequence[Fire], first: int, width: int, nominal: in
         names_it_now = _next(prompt, prompt.id, first - 1, first + width) is not None
         said = nothing_named(_era_at(life, first), first, nearest, prompt.timezone, names_it_now=names_it_now)
     else:
+        named = sum(row.number for row in rows if row.fire is None or row.fire.trigger == "schedule")
         [row] = _account(life, [fire for fire in fires if fire is row.fire], row.first, row.first + 1)[:1]
         said = sentence(row, prompt.timezone, life.now)
+        if named > 1:  # seconds would tell them apart
+            said = f"{said.removesuffix('.')}; it is the first of {named:,} named then."
     return Why(prompt, first, life.now, said, row, nearest)
 
 
