@@ -11,6 +11,7 @@ from importlib import resources
 
 _FOLDER = resources.files(__package__) / "scripts"
 _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+_DEFINES = re.compile(r"^local function (\w+)|^local ([\w, ]+?) *(?:=|$)|^(\w+) = function", re.MULTILINE)
 _HEADER = re.compile(r"^-- (KEYS|ARGV): (.+)$", re.MULTILINE)
 
 
@@ -24,7 +25,8 @@ class Script:
             raise RuntimeError(f"scripts/{name}.lua says {header}, and Python calls it with {arguments!r}")
         self.name = name
         self.arguments = tuple(arguments.split())
-        self.source = _PRELUDE + source
+        self.body = source
+        self.source = _what_it_uses(source) + source
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def argv(self, values: dict[str, str | int]) -> list[str | int]:
@@ -32,6 +34,23 @@ class Script:
         if len(values) != len(self.arguments):
             raise KeyError(f"{self.name} takes {self.arguments}, not {tuple(values)}")
         return [values[name] for name in self.arguments]
+
+
+def _what_it_uses(source: str) -> str:
+    """The paragraphs of the prelude that a script needs, in order: those that define a name which is used by it or by
+    another of them, and those that define none. A server runs all of it at each call, and fakeredis compiles it."""
+    paragraphs = [paragraph + "\n\n" for paragraph in _PRELUDE.split("\n\n")]
+    names = [{name.strip() for found in _DEFINES.findall(p) for name in "".join(found).split(",")} for p in paragraphs]
+    used = _words(source)
+    kept: set[int] = set()
+    while more := {i for i, defined in enumerate(names) if i not in kept and (not defined or defined & used)}:
+        kept |= more
+        used.update(*(_words(paragraphs[i]) for i in more))
+    return "".join(paragraphs[i] for i in sorted(kept))
+
+
+def _words(code: str) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(r"--.*", "", code)))
 
 
 SAVE = Script("save", "op now mode prompt")

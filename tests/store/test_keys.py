@@ -84,11 +84,21 @@ def test_every_key_that_the_prelude_spells_starts_with_the_hash_tag() -> None:
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
 def test_a_script_spells_no_key_but_by_the_prelude(script: Script) -> None:
-    body = script.source.removeprefix(_PRELUDE)
-    calls = re.findall(r"redis\.p?call\(\s*([^,]+),\s*([^\n]*)", body)
+    calls = re.findall(r"redis\.p?call\(\s*([^,]+),\s*([^\n]*)", script.body)
     assert script.name == "extend" or calls
-    assert "'{" not in body
+    assert "'{" not in script.body
     assert not [rest for _, rest in calls if rest.startswith(("'", '"', "P .."))]
+
+
+def functions_in(code: str) -> set[str]:
+    return set(re.findall(r"^(?:local function )?(\w+)(?= = function|\()", code, re.MULTILINE))
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_has_the_functions_of_the_prelude_that_it_calls(script: Script) -> None:
+    called = set(re.findall(r"(?<![.\w])(\w+)\(", re.sub(r"--.*", "", script.source)))
+    assert called & functions_in(_PRELUDE) <= functions_in(script.source)
+    assert len(script.source) <= len(_PRELUDE) + len(script.body) + 2
 
 
 async def virtual_store(lab: Lab, url: str) -> Store:
