@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from scheduled_prompts.cli.layout import Fields, field_lines
 from scheduled_prompts.cli.moments import absolute, length
@@ -16,6 +17,7 @@ from scheduled_prompts.cli.screens import (
     retries_in_words,
     standing,
 )
+from scheduled_prompts.money import plain
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Edited
@@ -92,6 +94,11 @@ def _in_words(name: str, definition: Definition) -> str:
         case "start_at" | "end_at":
             at: int | None = getattr(definition, name)
             return NONE if at is None else absolute(at, definition.timezone, weekday=True)
+        case "max_cost" | "budget_day" | "budget_total":
+            amount: Decimal | None = getattr(definition, name)
+            return NONE if amount is None else plain(amount)
+        case "quiet":
+            return "default" if definition.quiet is None else definition.quiet
         case "labels":
             return ", ".join(f"{key}={visible(value, lines=False)}" for key, value in definition.labels.items()) or NONE
         case _:

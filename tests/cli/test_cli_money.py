@@ -41,7 +41,7 @@ def test_a_prompts_budgets_are_options_of_add_and_edit(cli: CommandLine) -> None
     assert "0.50 USD each time" in told
     assert "0.00 of 2.00 USD spent" in told
     told = cli("edit", prompt, "--force", "--budget-day", "3.25", "--clear", "max-cost").out
-    assert "2 → 3.25" in told
+    assert "2.00 → 3.25" in told
     assert cli.json("show", prompt)["max_cost"] is None
 
 
@@ -82,3 +82,13 @@ def test_what_a_fire_used_is_told(server_cli: CommandLine) -> None:
     assert "1,200 tokens in, 300 out, 0.0375 USD" in server_cli("fire", "show", fire["id"]).out
     assert "0.0375 USD spent" in server_cli("show", prompt).out
     assert "today 0.0375 USD spent" in server_cli("stats").out
+
+
+def test_an_edit_tells_amounts_as_people_write_them(cli: CommandLine) -> None:
+    prompt_id = cli.json("add", "x", "--when", "every 1h", "--max-cost", "0.5", "--budget-day", "2", "--quiet", "none")[
+        "prompt"
+    ]["id"]
+    told = cli("edit", prompt_id, "--force", "--clear", "max-cost", "--clear", "quiet", "--budget-day", "10").out
+    assert "max cost    0.50 → none" in told
+    assert "budget day  2.00 → 10.00" in told
+    assert "quiet       none → default" in told

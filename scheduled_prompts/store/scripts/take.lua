@@ -243,7 +243,7 @@ local function without_room(scope, whose, day, per_day, total, most, wants)
     if taken + wants <= limit and (most > 0 or taken < limit) then return nil end
     return 'no room in the budget of ' .. whose .. words .. ': ' .. amount(limit) .. ' ' .. budgets.currency .. ', of which '
       .. amount(used) .. ' spent and ' .. amount(reserved) .. ' reserved; this fire may cost '
-      .. (most > 0 and amount(wants) or 'what nobody said')
+      .. (most > 0 and amount(wants) or 'any amount')
   end
   local is_today = spent[3] and spent[3] >= day
   return check(total, ' in all', spent[1], spent[2])
