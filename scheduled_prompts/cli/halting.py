@@ -22,7 +22,8 @@ async def stop_all(choices: Choices, note: str | None, *, cancel_running: bool) 
     if choices.as_json:
         write_document(
             {
-                "stopped": answer.is_new,
+                "stopped": True,
+                "is_new": answer.is_new,
                 "halted": halt_view(answer.halt, zone_name),
                 "running": running,
                 "asked_to_stop": answer.asked_to_stop,

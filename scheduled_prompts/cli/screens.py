@@ -188,7 +188,8 @@ def previewed(answer: Preview, now: int, currency: str) -> str:
 def standing(prompt: ScheduledPrompt, last: Fire | None, now: int) -> str:
     """Where a prompt stands: `active, 2 failures in a row`, `paused 2 h ago, …`."""
     if prompt.status is PromptStatus.EXECUTED and last is not None and not last.status.has_ended:
-        return f"{last.status}, and nothing more to come"
+        again = f", again {both(last.retry_at, prompt.timezone, now)}" if last.retry_at is not None else ""
+        return f"{last.status}{again}, and nothing more to come"
     when = ""
     if prompt.status is PromptStatus.PAUSED and prompt.paused_at is not None:
         when = f" since {absolute(prompt.paused_at, prompt.timezone, weekday=True)}, {how_far(prompt.paused_at, now)}"

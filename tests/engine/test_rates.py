@@ -205,6 +205,7 @@ async def test_a_manual_run_of_a_recurring_prompt_waits_and_is_not_skipped(lab: 
         assert len((await taking(store, limits)).leases) == 1
         [waits] = [fire for item in items if (fire := await read_fire(store, item["fire"])).status == "retrying"]
         assert (waits.reason, waits.retry_at) == ("rate_limit", store.clock.now() + DAY)
+        assert waits.error == "owner ann: no more than 1 may begin within 24 h"
 
 
 async def test_without_a_limit_nothing_is_counted(lab: Lab) -> None:
@@ -225,9 +226,13 @@ async def test_a_manual_run_that_waits_for_its_turn_outlives_the_next_occurrence
         manual = await scheduler.run_now(prompt)
         await store.clock.sleep(2 * 3600)
         assert await outcomes(scheduler, prompt) == ["succeeded", "rate_limit", "rate_limit"]
+        skipped = next(f for f in (await scheduler.history(prompt)).items if f.status == "skipped")
+        assert skipped.error == "owner ann: no more than 1 may begin within 24 h"
         assert (await scheduler.fire(manual.id)).status == "retrying"
         await store.clock.sleep(22 * 3600)
-        assert (await scheduler.fire(manual.id)).status == "succeeded"
+        ran = await scheduler.fire(manual.id)
+        assert (ran.status, ran.error) == ("succeeded", None)
+        assert skipped.error in (await scheduler.why(prompt, skipped.nominal)).sentence
 
 
 async def test_turns_of_who_does_not_wait_are_found_and_repaired(lab: Lab) -> None:

@@ -175,7 +175,14 @@ local function its_turn(fire, cap, most)
   return math.max(turn, tonumber(now)) + DAY
 end
 
-local function wait_for_turn(fire, stored, caps, at)
+-- Which limit it is, for whoever asks why.
+local function in_words(cap, most)
+  local kind, name = string.match(cap, '^(%l+):(.*)$')
+  local who = name == '' and 'prompts without ' .. (kind == 'owner' and 'an ' or 'a ') .. kind or kind .. ' ' .. name
+  return who .. ': no more than ' .. most .. ' may begin within 24 h'
+end
+
+local function wait_for_turn(fire, stored, caps, at, words)
   if stored.turns then give_up_turns(fire, stored.turns) end
   local retry_at = string.format('%.0f', at)
   for _, cap in ipairs(caps) do
@@ -184,6 +191,7 @@ local function wait_for_turn(fire, stored, caps, at)
   end
   redis.call('HSET', fire_key(fire), 'status', 'retrying', 'reason', 'rate_limit', 'retry_at', retry_at,
     'turns', table.concat(caps, ' '))
+  redis.call('HSETNX', fire_key(fire), 'error', words)  -- not over that of an attempt
   redis.call('ZADD', retries_key, retry_at, fire)
   event('retrying', prompt_of(fire), 'fire', fire, 'retry_at', retry_at, 'reason', 'rate_limit')
 end
@@ -198,19 +206,20 @@ end
 -- So many began within 24 h: the occurrence is skipped where another will come; what would be lost waits for its turn, and so
 -- does a further attempt.
 local function judge_rate(fire, stored)
-  local at, full = 0, {}
+  local at, full, words = 0, {}, {}
   for _, rate in ipairs(rates_of(stored)) do
     local turn = its_turn(fire, rate[1], rate[2])
     if turn then
       full[#full + 1] = rate[1]
+      words[#words + 1] = in_words(rate[1], rate[2])
       at = math.max(at, turn)
     end
   end
   if #full == 0 then return nil end
   if has_not_begun(stored) and not stored.turns and comes_again(fire, stored) then
-    end_fire(fire, 'skipped', 'rate_limit')
+    end_fire(fire, 'skipped', 'rate_limit', 'error', table.concat(words, '; '))
   else
-    wait_for_turn(fire, stored, full, at)
+    wait_for_turn(fire, stored, full, at, table.concat(words, '; '))
   end
   return true
 end
