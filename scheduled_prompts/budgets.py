@@ -24,10 +24,11 @@ AHEAD_MS = 10_000
 
 
 class OwnerBudget(BaseModel):
-    """What one owner may spend, in the place of `owner_per_day` and `owner_total`."""
+    """What one owner may spend, in the place of `owner_per_fire`, `owner_per_day` and `owner_total`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    per_fire: Money | None = None
     per_day: Money | None = None
     total: Money | None = None
 
@@ -40,8 +41,11 @@ class Budgets(BaseModel):
     currency: Currency = "USD"
     timezone: str | None = None
     """In which a day begins and ends; None: that of the settings, else UTC."""
+    per_fire: Money | None = None
+    """What one fire may cost: what states more does not run, and what states nothing has this reserved."""
     per_day: Money | None = None
     total: Money | None = None
+    owner_per_fire: Money | None = None
     owner_per_day: Money | None = None
     owner_total: Money | None = None
     owners: dict[Name, OwnerBudget] = Field(default_factory=dict)
@@ -91,6 +95,7 @@ class Budgets(BaseModel):
         """What an owner may spend: what is said of it, else what is said of any."""
         own = self.owners.get(owner or "", OwnerBudget())
         return OwnerBudget(
+            per_fire=self.owner_per_fire if own.per_fire is None else own.per_fire,
             per_day=self.owner_per_day if own.per_day is None else own.per_day,
             total=self.owner_total if own.total is None else own.total,
         )
@@ -98,7 +103,7 @@ class Budgets(BaseModel):
     @cached_property
     def _limits(self) -> str:
         found: dict[str, object] = {"currency": self.currency, "reserve": str(to_micro(self.reserve))}
-        for name in ("per_day", "total", "owner_per_day", "owner_total"):
+        for name in ("per_fire", "per_day", "total", "owner_per_fire", "owner_per_day", "owner_total"):
             if (amount := getattr(self, name)) is not None:
                 found[name] = str(to_micro(amount))
         owners = {name: _micros(self.of_owner(name)) for name in self.owners}
@@ -108,5 +113,5 @@ class Budgets(BaseModel):
 
 
 def _micros(budget: OwnerBudget) -> dict[str, str]:
-    amounts = {"per_day": budget.per_day, "total": budget.total}
+    amounts = {"per_fire": budget.per_fire, "per_day": budget.per_day, "total": budget.total}
     return {name: str(to_micro(amount)) for name, amount in amounts.items() if amount is not None}

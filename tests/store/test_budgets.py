@@ -103,6 +103,12 @@ async def test_each_limit_counts_for_whom_it_is_said(lab: Lab) -> None:
             (Budgets(owner_per_day=half, owners={"bob": OwnerBudget(per_day=one_dollar)}), {"owner": "eve"}, False),
             (Budgets(owners={"bob": OwnerBudget(total=half)}), {"owner": "bob"}, False),
             (Budgets(owners={"bob": OwnerBudget(total=half)}), {"owner": "eve"}, True),
+            (Budgets(per_fire=half), {}, False),
+            (Budgets(per_fire=one_dollar), {}, True),
+            (Budgets(owner_per_fire=half), {"owner": "bob"}, False),
+            (Budgets(owner_per_fire=half), {}, True),
+            (Budgets(per_fire=one_dollar, owners={"bob": OwnerBudget(per_fire=half)}), {"owner": "bob"}, False),
+            (Budgets(owner_per_fire=half, owners={"bob": OwnerBudget(per_fire=one_dollar)}), {"owner": "bob"}, True),
             (Budgets(), {}, True),
         ):
             taken = await taken_of(store, budgets, max_cost="0.60", **fields)
@@ -151,6 +157,17 @@ async def test_a_default_reservation_stands_for_what_nobody_said(lab: Lab) -> No
         budgets = Budgets(per_day=Decimal("0.50"), reserve=Decimal("0.30"))
         lease = await one_of(store, budgets)
         assert spend(lab) == (0, 0, 30)
+        assert (await taken_of(store, budgets)).leases == []
+        await settled(store, lease, cost="0.10")
+        assert len((await taken_of(store, budgets)).leases) == 1
+
+
+async def test_where_one_fire_may_cost_so_much_that_is_reserved_for_what_states_nothing(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        budgets = Budgets(per_day=Decimal("0.50"), per_fire=Decimal("0.40"))
+        lease = await one_of(store, budgets)
+        assert spend(lab) == (0, 0, 40)
         assert (await taken_of(store, budgets)).leases == []
         await settled(store, lease, cost="0.10")
         assert len((await taken_of(store, budgets)).leases) == 1

@@ -273,17 +273,28 @@ local function end_without_money(fire, stored, problem)
   end
 end
 
+-- What any one fire may cost, of this owner and of all; nil where nobody says.
+local function limit_of_one(of_owner)
+  local own, any = tonumber(of_owner.per_fire or ''), tonumber(budgets.per_fire or '')
+  return own and any and math.min(own, any) or own or any
+end
+
 -- The last of the judges, because it reserves: what a fire may cost at most, until it is known what it did cost.
 local function judge_budget(fire, stored)
   local id, owner, day = prompt_of(fire), stored.owner or '', day_of(stored.due)
+  local of_owner = budgets.owners and budgets.owners[owner]
+    or {per_fire = budgets.owner_per_fire, per_day = budgets.owner_per_day, total = budgets.owner_total}
+  if owner == '' then of_owner = {} end
+  local of_one = limit_of_one(of_owner)
   local most = tonumber(stored.max_cost or budgets.reserve)
+  if not stored.max_cost and most == 0 then most = of_one or 0 end
   local cost = tonumber(stored.cost or '') or 0
   local wants = math.max(0, most - cost - (tonumber(stored.assumed or '') or 0))
-  local of_owner = budgets.owners and budgets.owners[owner] or {per_day = budgets.owner_per_day, total = budgets.owner_total}
-  if owner == '' then of_owner = {} end
   local used_up = most > 0 and cost >= most
     and 'it has cost ' .. amount(cost) .. ' of the ' .. amount(most) .. ' ' .. budgets.currency .. ' that it may'
-  local problem = used_up or without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
+  local too_much = of_one and most > of_one
+    and 'it may cost ' .. amount(most) .. ' ' .. budgets.currency .. ', and one fire no more than ' .. amount(of_one)
+  local problem = used_up or too_much or without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
     or without_room('owner:' .. owner, 'owner ' .. owner, day, of_owner.per_day, of_owner.total, most, wants)
     or without_room('all', 'everything', day, budgets.per_day, budgets.total, most, wants)
   if not problem then
