@@ -7,6 +7,7 @@ the first instant after it that is not quiet, the end of the gap where the clock
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -28,15 +29,8 @@ def canonical(text: str) -> str:
 
 def quiet_until(periods: str, zone: ZoneInfo, instant: int) -> int | None:
     """When the quiet hours end (ms UTC) that an instant lies in; None where it is not quiet."""
-    following = _next_loud(periods)
-    at = instant
-    while True:
-        span = span_at(zone, at)
-        wall = at + span.offset
-        ahead = following[wall // MINUTE % _MINUTES]
-        if not ahead:
-            return None if at == instant else at
-        at = min(wall // MINUTE * MINUTE + ahead * MINUTE - span.offset, span.end)
+    end = _forwards(_next_loud(periods), zone, instant)
+    return None if end == instant else end
 
 
 def quiet_since(periods: str, zone: ZoneInfo, instant: int) -> int:
@@ -55,16 +49,21 @@ def quiet_since(periods: str, zone: ZoneInfo, instant: int) -> int:
 
 def next_quiet(periods: str, zone: ZoneInfo, instant: int) -> int:
     """The first quiet instant (ms UTC) after one that is not quiet; a day later where none is nearer."""
-    ahead = _next_quiet(periods)
-    at, limit = instant, instant + DAY
+    limit = instant + DAY
+    return min(_forwards(_next_quiet(periods), zone, instant, limit), limit)
+
+
+def _forwards(distances: tuple[int, ...], zone: ZoneInfo, instant: int, limit: float = math.inf) -> int:
+    """The first instant (ms UTC) from one on whose minute is 0 minutes away; or one that is not before `limit`."""
+    at = instant
     while at < limit:
         span = span_at(zone, at)
         wall = at + span.offset
-        minutes = ahead[wall // MINUTE % _MINUTES]
+        minutes = distances[wall // MINUTE % _MINUTES]
         if not minutes:
-            return at
+            break
         at = min(wall // MINUTE * MINUTE + minutes * MINUTE - span.offset, span.end)
-    return limit
+    return at
 
 
 @lru_cache(maxsize=256)
