@@ -14,7 +14,7 @@ from scheduled_prompts.store.transport import Transport, as_text
 
 START = "0-0"
 KEPT = 10_000
-"""How many are kept at least, as `event` in scripts/_prelude.lua has it. A stream that is shorter was never trimmed."""
+"""How many are kept at least, as `event` in scripts/prelude/base.lua says. A shorter stream was never trimmed."""
 LONGEST_WAIT = 1.0
 """Seconds. A wait for events must be over before the client gives up on its answer."""
 

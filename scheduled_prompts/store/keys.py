@@ -1,4 +1,4 @@
-"""The one place in Python that spells a key. `scripts/_prelude.lua` spells the same names for the scripts.
+"""The one place in Python that spells a key. `scripts/prelude/base.lua` spells the same names for the scripts.
 
 Every key starts with the hash tag `{<namespace>:<shard>}`, so that whatever one script touches lies in one slot.
 """

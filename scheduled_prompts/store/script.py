@@ -10,7 +10,9 @@ import re
 from importlib import resources
 
 _FOLDER = resources.files(__package__) / "scripts"
-_PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+_PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "repetition")
+"""Of the prelude, in order: each may use what stands before it."""
+_PRELUDE = "\n".join((_FOLDER / "prelude" / f"{part}.lua").read_text("utf-8") for part in _PARTS)
 _DEFINES = re.compile(r"^local function (\w+)|^local ([\w, ]+?) *(?:=|$)|^(\w+) = function", re.MULTILINE)
 _HEADER = re.compile(r"^-- (KEYS|ARGV): (.+)$", re.MULTILINE)
 
@@ -39,7 +41,7 @@ class Script:
 def _what_it_uses(source: str) -> str:
     """The paragraphs of the prelude that a script needs, in order: those that define a name which is used by it or by
     another of them, and those that define none. A server runs all of it at each call, and fakeredis compiles it."""
-    paragraphs = [paragraph + "\n\n" for paragraph in _PRELUDE.split("\n\n")]
+    paragraphs = [paragraph.strip("\n") + "\n\n" for paragraph in _PRELUDE.split("\n\n") if _words(paragraph)]
     names = [{name.strip() for found in _DEFINES.findall(p) for name in "".join(found).split(",")} for p in paragraphs]
     used = _words(source)
     kept: set[int] = set()
