@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scheduled_prompts.budgets import Budgets
+    from scheduled_prompts.caller import Caller, Scope
     from scheduled_prompts.engine.daemon import Daemon
     from scheduled_prompts.errors import (
         AllStopped,
         Conflict,
+        Forbidden,
         InvalidConfig,
         InvalidInput,
         InvalidSchedule,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AllStopped": "errors",
     "Budgets": "budgets",
+    "Caller": "caller",
     "CommandRunner": "runners.command",
     "Conflict": "errors",
     "Cron": "schedule",
@@ -57,6 +60,7 @@ _HOMES = {
     "EngineSettings": "settings",
     "Fire": "fire",
     "FireStatus": "fire",
+    "Forbidden": "errors",
     "Interval": "schedule",
     "InvalidConfig": "errors",
     "InvalidInput": "errors",
@@ -77,6 +81,7 @@ _HOMES = {
     "ScheduledPrompt": "prompt",
     "ScheduledPromptsError": "errors",
     "Scheduler": "scheduler",
+    "Scope": "caller",
     "Store": "store",
     "StoreUnreachable": "errors",
     "StoreUnusable": "errors",

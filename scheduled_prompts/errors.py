@@ -80,6 +80,13 @@ class LimitReached(ScheduledPromptsError):
     exit_code = 6
 
 
+class Forbidden(ScheduledPromptsError):
+    """The caller may not do this, whatever is in the store. Nothing was written."""
+
+    code = "forbidden"
+    exit_code = 6
+
+
 class StoreUnreachable(ScheduledPromptsError):
     """The store did not answer in time. Whether the last write took effect is unknown."""
 

@@ -1,7 +1,7 @@
 """The house stands: nobody imports from the floor above, and time, chance and Redis come in by their own doors.
 
-From the top: cli, tools; engine and hosting; the scheduler; the store; the records and schedules. Beside the stairs:
-runners, which know the records alone. What stands on no floor (errors, version, clock, settings, …) is everybody's, and
+From the top: cli, mcp; hosting; the engine; the tools, which it hands to runners; the scheduler; the store; the records
+and schedules. Beside the stairs: runners, which know the records alone. What stands on no floor (errors, version, clock, settings, …) is everybody's, and
 imports nothing but its like.
 """
 
@@ -19,10 +19,11 @@ HOUSE = Path(scheduled_prompts.__file__).parent
 PACKAGE = "scheduled_prompts"
 
 FLOORS = {
-    "cli": 6,
-    "tools": 6,
-    "hosting": 5,
-    "engine": 4,
+    "cli": 7,
+    "mcp": 7,
+    "hosting": 6,
+    "engine": 5,
+    "tools": 4,
     "scheduler": 3,
     "claims": 3,
     "store": 2,
@@ -34,6 +35,7 @@ FLOORS = {
     "views": 1,
     "fire": 1,
     "prompt": 1,
+    "caller": 0,
     "limits": 0,
     "budgets": 0,
     "money": 0,

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from scheduled_prompts import ids
 from scheduled_prompts.budgets import Budgets
+from scheduled_prompts.caller import Caller
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
@@ -67,8 +68,8 @@ class Scheduler:
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
     zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else; `owners`:
     instead, for those of an owner. `limits`: of how many there may be. `actor`: who makes the changes, as the account
-    tells it. Use it as an async context manager,
-    or call `open` and `close`.
+    tells it. `caller`: on whose behalf all calls are made, with whose rights; None: of whoever may reach the store. Use
+    it as an async context manager, or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer.
     """
@@ -84,6 +85,7 @@ class Scheduler:
         limits: Limits | None = None,
         budgets: Budgets | None = None,
         actor: str = "api",
+        caller: Caller | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
@@ -94,7 +96,20 @@ class Scheduler:
         self.owners = dict(owners or {})
         self.limits = limits or Limits()
         self.budgets = budgets or Budgets()
-        self.actor = actor_named(actor)
+        self.caller = caller
+        self.actor = actor_named(actor if caller is None else caller.actor)
+
+    def as_caller(self, caller: Caller) -> Scheduler:
+        """The same store through the eyes, and with the rights, of a caller. It need not be closed."""
+        return Scheduler(
+            self.store,
+            timezone=self.timezone,
+            policies=self.policies,
+            owners=self.owners,
+            limits=self.limits,
+            budgets=self.budgets,
+            caller=caller,
+        )
 
     @staticmethod
     def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
