@@ -1,4 +1,4 @@
-"""Who is calling, where that is not a person at the command line: bound by the host, never said by the caller itself."""
+"""Who is calling, where that is not a person at a terminal: bound by the host, never said by the caller itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_SCOPES = frozenset({Scope.READ, Scope.WRITE, Scope.RUN})
 
 
 class Caller(BaseModel):
-    """On whose behalf a call is made. Prompts of another owner do not exist for it; what it schedules is its owner's."""
+    """On whose behalf a call is made. Another owner's prompts do not exist for it; what it schedules is its owner's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

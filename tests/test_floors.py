@@ -1,8 +1,8 @@
 """The house stands: nobody imports from the floor above, and time, chance and Redis come in by their own doors.
 
 From the top: cli, mcp; hosting; the engine; the tools, which it hands to runners; the scheduler; the store; the records
-and schedules. Beside the stairs: runners, which know the records alone. What stands on no floor (errors, version, clock, settings, …) is everybody's, and
-imports nothing but its like.
+and schedules. Beside the stairs: runners, which know the records alone. What stands on no floor (errors, version,
+clock, settings, …) is everybody's, and imports nothing but its like.
 """
 
 from __future__ import annotations
