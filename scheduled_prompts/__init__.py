@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from scheduled_prompts.scheduler import Scheduler
     from scheduled_prompts.settings import EngineSettings
     from scheduled_prompts.store import Store
+    from scheduled_prompts.tools import BoundTools, Tools, ToolSpec
     from scheduled_prompts.version import VERSION as __version__
 
 _HOMES = {
     "AllStopped": "errors",
     "Budgets": "budgets",
+    "BoundTools": "tools",
     "Caller": "caller",
     "CommandRunner": "runners.command",
     "Conflict": "errors",
@@ -85,6 +87,7 @@ _HOMES = {
     "Store": "store",
     "StoreUnreachable": "errors",
     "StoreUnusable": "errors",
+    "Tools": "tools",
     "UnknownTimezone": "errors",
     "Usage": "money",
     "VersionConflict": "errors",

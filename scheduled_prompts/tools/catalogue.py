@@ -1,0 +1,21 @@
+"""The list of all tools, in the order in which a model is shown them."""
+
+from __future__ import annotations
+
+from scheduled_prompts.caller import Caller
+from scheduled_prompts.tools import making, seeing
+from scheduled_prompts.tools.spec import Tool
+
+ALL: dict[str, Tool] = {
+    tool.spec.name: tool
+    for tool in (
+        making.schedule_prompt,
+        seeing.list_scheduled_prompts,
+        seeing.get_scheduled_prompt,
+    )
+}
+
+
+def of(caller: Caller | None) -> dict[str, Tool]:
+    """Those for which a caller has the scope, by name; None: all."""
+    return {name: tool for name, tool in ALL.items() if caller is None or tool.spec.scope in caller.scopes}

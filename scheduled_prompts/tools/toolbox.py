@@ -1,0 +1,81 @@
+"""All tools over one scheduler: what they are, and their calls, which answer whatever a model did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from scheduled_prompts.caller import Caller
+from scheduled_prompts.errors import ScheduledPromptsError
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.tools import catalogue
+from scheduled_prompts.tools.call import Call
+from scheduled_prompts.tools.reading import read_arguments
+from scheduled_prompts.tools.refusals import no_such_tool, refusal, unexpected
+from scheduled_prompts.tools.spec import ToolSpec
+
+log = structlog.get_logger()
+
+Arguments = Mapping[str, Any] | str | None
+"""As a model gave them: an object, or the JSON of one."""
+
+
+class Tools:
+    """The tools over a scheduler, which is the host's: it opens and closes it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+
+    def specs(self, caller: Caller | None = None) -> list[ToolSpec]:
+        """The tools that a caller may use; None: all."""
+        return [tool.spec if caller is None else _fit(tool.spec, caller) for tool in catalogue.of(caller).values()]
+
+    async def call(self, name: str, arguments: Arguments = None, caller: Caller | None = None) -> dict[str, Any]:
+        """Call a tool on behalf of a caller (None: of one that has no owner). The answer says `ok`, and what was done
+        or what was wrong. It raises nothing that a model could be the cause of."""
+        caller = caller or Caller()
+        try:
+            tools = catalogue.of(caller)
+            if name not in tools:
+                return no_such_tool(name, tools)
+            tool = tools[name]
+            given = read_arguments(tool.spec, arguments)
+            answer = await tool.handler(Call(self.scheduler.as_caller(caller), caller), **given.values)
+            return {"ok": True, **answer, **({"notes": given.notes} if given.notes else {})}
+        except ScheduledPromptsError as error:
+            return refusal(error)
+        except Exception:
+            log.exception("tool_failed", tool=name, owner=caller.owner, agent=caller.agent)
+            return unexpected(name)
+
+    def bound(self, caller: Caller) -> BoundTools:
+        """The same tools in the hands of one caller."""
+        return BoundTools(self, caller)
+
+
+class BoundTools:
+    """Tools in the hands of one caller: what an agent is given."""
+
+    def __init__(self, tools: Tools, caller: Caller) -> None:
+        self._tools = tools
+        self.caller = caller
+
+    @property
+    def specs(self) -> list[ToolSpec]:
+        return self._tools.specs(self.caller)
+
+    async def call(self, name: str, /, arguments: Arguments = None, **more: Any) -> dict[str, Any]:
+        """Call a tool; arguments may also be said as keywords. Answers as `Tools.call` does."""
+        given = {**arguments, **more} if isinstance(arguments, Mapping) else more if arguments is None else arguments
+        return await self._tools.call(name, given, self.caller)
+
+    def for_tool_call(self, tool_call_id: str) -> BoundTools:
+        """The same for one tool call of a model: where that is made again, it is answered as it was."""
+        return BoundTools(self._tools, self.caller.model_copy(update={"tool_call_id": tool_call_id}))
+
+
+def _fit(spec: ToolSpec, caller: Caller) -> ToolSpec:
+    """Without the arguments that the caller could only be refused for."""
+    return spec if caller.runners else spec.without("runner")
