@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ScheduledPromptsError,
         StoreUnreachable,
         StoreUnusable,
+        TokenRefused,
         UnknownTimezone,
         VersionConflict,
     )
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AllStopped": "errors",
-    "Budgets": "budgets",
     "BoundTools": "tools",
+    "Budgets": "budgets",
     "Caller": "caller",
     "CommandRunner": "runners.command",
     "Conflict": "errors",
@@ -87,6 +88,7 @@ _HOMES = {
     "Store": "store",
     "StoreUnreachable": "errors",
     "StoreUnusable": "errors",
+    "TokenRefused": "errors",
     "Tools": "tools",
     "UnknownTimezone": "errors",
     "Usage": "money",

@@ -87,6 +87,12 @@ class Forbidden(ScheduledPromptsError):
     exit_code = 6
 
 
+class TokenRefused(Forbidden):
+    """A token that is malformed, forged, expired, revoked, of another namespace, or of a fire that has ended."""
+
+    code = "token_refused"
+
+
 class StoreUnreachable(ScheduledPromptsError):
     """The store did not answer in time. Whether the last write took effect is unknown."""
 

@@ -23,6 +23,7 @@ NAMED = {
     "halts",
     "fair",
     "parked",
+    "revoked",
 }
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
 ALONE = {"op", "by", "active", "rate", "turns", "due", "ready", "prompt", "fire", "key", "ended", "parked", "slots"}

@@ -35,6 +35,7 @@ FLOORS = {
     "views": 1,
     "fire": 1,
     "prompt": 1,
+    "tokens": 1,
     "caller": 0,
     "limits": 0,
     "budgets": 0,

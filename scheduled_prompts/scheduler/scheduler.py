@@ -111,6 +111,15 @@ class Scheduler:
             caller=caller,
         )
 
+    async def as_bearer(self, token: str) -> Scheduler:
+        """The same store through the eyes of whoever a token was made for; in a fire, with the limits of the daemon
+        that runs it, whatever they are here. Raises TokenRefused."""
+        claims = await self.store.claims_of(token)
+        bound = self.as_caller(claims.caller)
+        if claims.limits is not None:
+            bound.limits = claims.limits
+        return bound
+
     @staticmethod
     def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
         """The same for programs without an event loop, open: `with Scheduler.sync(url) as scheduler: …`. The arguments

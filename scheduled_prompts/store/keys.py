@@ -61,6 +61,11 @@ class Keys:
         return self.prefix + "fair"
 
     @property
+    def revoked(self) -> str:
+        """The tokens that are good no more, by when they would have expired."""
+        return self.prefix + "revoked"
+
+    @property
     def changes(self) -> str:
         """A channel, not a key."""
         return self.prefix + "changes"

@@ -8,6 +8,7 @@ import redis.exceptions as redis_errors
 from redis.asyncio import Redis
 
 from scheduled_prompts.clock import Clock
+from scheduled_prompts.store.access import Access
 from scheduled_prompts.store.condition import Condition
 from scheduled_prompts.store.connection import Connection, adopt, connect
 from scheduled_prompts.store.counts import Counts
@@ -24,7 +25,7 @@ from scheduled_prompts.store.transport import Transport
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Orphans):
+class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Orphans, Access):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.
