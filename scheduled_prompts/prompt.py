@@ -150,16 +150,35 @@ class ScheduledPrompt(Definition):
     pause_note: str | None = None
     created_at: int
     created_by: str | None = None
-    """Who made it: `api`, `cli:<user>`, or as a program calls itself."""
+    """Who made it: `api`, `cli:<user>`, `agent:<agent>`, or as a program calls itself."""
+    created_in: str | None = None
+    """The fire in which an agent made it; None where that was in none."""
+    lineage: tuple[str, ...] = ()
+    """Its ancestors, the root first: the prompts in whose fires one another, and at last this one, were made."""
     updated_at: int
     ended_at: int | None = None
+
+    @property
+    def depth(self) -> int:
+        """0 for what was not made in a fire; else one more than the prompt in whose fire it was made."""
+        return len(self.lineage)
+
+    @property
+    def parent(self) -> str | None:
+        """The prompt in whose fire it was made."""
+        return self.lineage[-1] if self.lineage else None
+
+    @property
+    def root(self) -> str:
+        """Where its tree begins: the first of its ancestors, or itself."""
+        return self.lineage[0] if self.lineage else self.id
 
 
 FIELDS = tuple(sorted(Definition.model_fields, key=Policies.model_fields.__contains__))
 """Those of a definition: what is asked first, then the policies."""
 _DEFINED = set(FIELDS)
 _MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at", "forgotten")
-_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note", "created_by")
+_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note", "created_by", "created_in")
 
 
 class NewerSchema(InvalidInput):
@@ -204,6 +223,8 @@ def read_prompt(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt:
         fields[name] = stored.get(name) or None
     if stored.get("skips"):
         fields["skips"] = tuple(int(nominal) for nominal in json.loads(stored["skips"]))
+    if stored.get("lineage"):
+        fields["lineage"] = tuple(stored["lineage"].split())
     fields["created_at"] = int(stored["created_at"])
     fields["updated_at"] = int(stored.get("updated_at") or stored["created_at"])
     return ScheduledPrompt.model_validate(fields, extra="allow")

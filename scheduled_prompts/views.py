@@ -116,6 +116,9 @@ def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
         "fired": prompt.fired,
         "created_at": instant(prompt.created_at, zone_name),
         "created_by": prompt.created_by,
+        "created_in": prompt.created_in,
+        "depth": prompt.depth,
+        "parent": prompt.parent,
         "updated_at": instant(prompt.updated_at, zone_name),
         "ended_at": instant(prompt.ended_at, zone_name),
     }

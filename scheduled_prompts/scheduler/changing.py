@@ -47,6 +47,7 @@ TRIES = 5
 MAX_NOTE = 1_000
 DefaultsOf = Callable[[object], dict[str, Any]]
 """By owner: the policies that are default for its prompts."""
+Check = Callable[[ScheduledPrompt | None, Definition], None]
 
 
 async def edit(
@@ -60,7 +61,9 @@ async def edit(
     changes: Mapping[str, Any],
     *,
     by: str,
+    check: Check,
 ) -> Edited:
+    """`check` raises where whoever edits may not make this of that (None: it cannot be read)."""
     if version is None and not force:
         raise InvalidInput("an edit needs the version it was made on", hint="version=…, as `show` says, or force=True")
     _refuse_fixed(changes)
@@ -72,6 +75,7 @@ async def edit(
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
         wanted = _edited(store, defaults_of, before, whole, when, changes)
+        check(whole, wanted)
         check_interval(limits, wanted, whole)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)

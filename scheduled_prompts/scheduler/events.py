@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.fire import FireStatus
+from scheduled_prompts.scheduler.finding import Only, full_id
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.events import KEPT, START, Entry, EventsRead
 
@@ -70,8 +71,18 @@ class Events:
     one reader.
     """
 
-    def __init__(self, store: Store, since: Since | None, prompt: str | None, types: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        since: Since | None,
+        prompt: str | None,
+        types: Collection[str],
+        *,
+        only: Only | None = None,
+    ) -> None:
         self._store = store
+        self._prompt = prompt
+        self._only = only
         self._wanted = _Wanted(prompt, types)
         self._known = _is_id(since)
         self._ready: list[Event] = []
@@ -88,6 +99,8 @@ class Events:
 
     async def batch(self) -> list[Event]:
         """What has come, up to some hundreds; waits for a second, and is empty where nothing came that is wanted."""
+        if self._only is not None and self._prompt is not None:
+            await full_id(self._store, self._prompt, self._only)  # for somebody who may see it
         if self.position is None:
             newest = await self._store.events_before(None, 1)
             self.position, self._known = (newest[0][0], True) if newest else (START, False)
@@ -100,11 +113,14 @@ class Events:
             self.position, self._known = read.entries[-1][0], True
         elif found:
             self.position, self._known = START, False  # the stream is another one, and said so once
-        return found + self._wanted.among(read.entries)
+        gap = found if self._only is None else []  # it tells how much happens
+        return gap + self._wanted.among(read.entries)
 
 
-async def last_events(store: Store, limit: int, prompt: str | None, types: Collection[str]) -> EventPage:
-    """The last that are wanted, oldest first."""
+async def last_events(
+    store: Store, limit: int, prompt: str | None, types: Collection[str], *, hidden: bool = False
+) -> EventPage:
+    """The last that are wanted, oldest first. `hidden`: what else happened must not be seen, not even by the cursor."""
     _check(limit)
     wanted = _Wanted(prompt, types)
     found: list[Event] = []
@@ -116,20 +132,25 @@ async def last_events(store: Store, limit: int, prompt: str | None, types: Colle
             cursor = entries[0][0]
         found += wanted.among(entries)
         if len(found) >= limit or len(entries) < PAGE:
-            return EventPage(found[:limit][::-1], cursor, more=False)
+            kept = found[:limit][::-1]
+            return EventPage(kept, _seen(kept, START) if hidden else cursor, more=False)
         position = entries[-1][0]
 
 
-async def events_since(store: Store, since: Since, limit: int, prompt: str | None, types: Collection[str]) -> EventPage:
-    """The first that are wanted behind a place, oldest first."""
+async def events_since(
+    store: Store, since: Since, limit: int, prompt: str | None, types: Collection[str], *, hidden: bool = False
+) -> EventPage:
+    """The first that are wanted behind a place, oldest first. `hidden` as in `last_events`; nor is a gap told then,
+    which tells how much happens."""
     _check(limit)
     wanted = _Wanted(prompt, types)
     position, known = _position(store, since), _is_id(since)
+    begin = position
     gap: list[Event] = []
     found: list[Event] = []
     while True:
         read = await store.events_behind(position, PAGE)
-        gap += _gap(read, position, known)
+        gap += [] if hidden else _gap(read, position, known)
         found += wanted.among(read.entries)
         if len(found) > limit:
             kept = found[:limit]
@@ -137,7 +158,11 @@ async def events_since(store: Store, since: Since, limit: int, prompt: str | Non
         if read.entries:
             position, known = read.entries[-1][0], True
         if len(read.entries) < PAGE:
-            return EventPage(gap + found, position, more=False)
+            return EventPage(gap + found, _seen(found, begin) if hidden else position, more=False)
+
+
+def _seen(found: Sequence[Event], begin: str) -> str:
+    return found[-1].id if found else begin
 
 
 class _Wanted:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import InvalidInput, NotFound
@@ -22,16 +22,25 @@ SEE_LIST = "`list` shows the prompts there are"
 SEE_HISTORY = "`history` shows the fires of a prompt"
 
 
-async def full_id(store: Store, id_or_part: str) -> str:
-    """The id of the one prompt that has this beginning or end. A whole id is taken as it is."""
+class Only(NamedTuple):
+    """Whose prompts somebody may see; of all others nothing is to be noticed, not even that a look-up took longer."""
+
+    owner: str | None
+    """None: those that have none."""
+
+
+async def full_id(store: Store, id_or_part: str, only: Only | None = None) -> str:
+    """The id of the one prompt that has this beginning or end. A whole id is taken as it is, unless only some are to be
+    found."""
     part = id_or_part.strip().upper()
     if not ids.could_be_part_of_an_id(part):
         raise NotFound(
             f"{id_or_part!r} is not an id, nor a part of one", hint="`list` shows the ids there are; names are none"
         )
-    if len(part) == ids.ID_LENGTH:
+    is_whole = len(part) == ids.ID_LENGTH
+    if is_whole and only is None:
         return part
-    matches = await _matching(store, part)
+    matches = await _of(store, [part], only) if is_whole and only else await _matching(store, part, only)
     if not matches:
         no_such_prompt(id_or_part)
     if len(matches) > 1:
@@ -44,31 +53,53 @@ def no_such_prompt(id_or_part: str) -> NoReturn:
     raise NotFound(f"there is no prompt {id_or_part!r}", hint=SEE_LIST)
 
 
-async def _matching(store: Store, part: str) -> list[str]:
+def no_such_fire(reference: str) -> NoReturn:
+    raise NotFound(f"there is no fire {reference!r}", hint=SEE_HISTORY)
+
+
+async def _of(store: Store, found: Sequence[str], only: Only) -> list[str]:
+    """Those of an owner. What cannot be read is nobody's."""
+    prompts = await store.read_prompts(found)
+    return [prompt.id for prompt in prompts if isinstance(prompt, ScheduledPrompt) and prompt.owner == only.owner]
+
+
+async def _matching(store: Store, part: str, only: Only | None) -> list[str]:
     """The prompts whose id begins or ends like this, or whose end, which people are shown, begins so."""
     found: list[str] = []
     position: tuple[int, str] | None = None
+    index = None if only is None or only.owner is None else ("owner", only.owner)
     while len(found) <= MATCHES_SHOWN:
-        rows = await store.newest_ids(None, position, PAGE)
-        found += [i for i, _ in rows if i.startswith(part) or i.endswith(part) or ids.short(i).startswith(part)]
+        rows = await store.newest_ids(index, position, PAGE)
+        page = [i for i, _ in rows if i.startswith(part) or i.endswith(part) or ids.short(i).startswith(part)]
+        if (
+            only is not None and index is None
+        ):  # there is no index of what has no owner; nor may it show that others have
+            page = await _of(store, page or [part], only)
+        found += page
         if len(rows) < PAGE:
             break
         position = (rows[-1][1], rows[-1][0])
     return sorted(found)
 
 
-async def page_of_prompts(store: Store, filters: Mapping[str, str], limit: int, cursor: str | None) -> PromptPage:
-    """Prompts that all filters match, newest first."""
+async def page_of_prompts(
+    store: Store, filters: Mapping[str, str | None], limit: int, cursor: str | None
+) -> PromptPage:
+    """Prompts that all filters match, newest first. Where one asks for None, whether there are more is told by looking:
+    what it leaves out must not be guessed from the cursor."""
     status = filters.get("status")
     if status is not None and status not in set(PromptStatus):
         raise InvalidInput(f"there is no status {status!r}", hint="one of: " + ", ".join(PromptStatus))
     _check_limit(limit)
-    narrowest = next((field for field in ("owner", "agent", "status", "platform") if field in filters), None)
-    index = None if narrowest is None else (narrowest, filters[narrowest])
+    named = [(f, value) for f in ("owner", "agent", "status", "platform") if (value := filters.get(f)) is not None]
+    index = named[0] if named else None
+    looks_on = None in filters.values()
     found: list[ScheduledPrompt] = []
     unreadable: list[Unreadable] = []
     position = _read_cursor(cursor)
-    while len(found) + len(unreadable) < limit:
+    cut: tuple[int, str] | None = None
+    wanted = limit + 1 if looks_on else limit
+    while len(found) + len(unreadable) < wanted:
         rows = await store.newest_ids(index, position, limit)
         if not rows:
             return PromptPage(found, None, unreadable)
@@ -78,11 +109,13 @@ async def page_of_prompts(store: Store, filters: Mapping[str, str], limit: int, 
                 found.append(prompt)
             elif isinstance(prompt, Unreadable) and filters.keys() <= {"status"} and status in (None, prompt.status):
                 unreadable.append(prompt)
-            if len(found) + len(unreadable) == limit:
+            if cut is None and len(found) + len(unreadable) == limit:
+                cut = position
+            if len(found) + len(unreadable) == wanted:
                 break
-    assert position is not None
-    more = await store.newest_ids(index, position, 1)
-    return PromptPage(found, f"{position[0]}.{position[1]}" if more else None, unreadable)
+    assert cut is not None
+    more = looks_on or await store.newest_ids(index, cut, 1)
+    return PromptPage(found[:limit], f"{cut[0]}.{cut[1]}" if more else None, unreadable)
 
 
 async def page_of_fires(store: Store, prompt_id: str, limit: int, cursor: str | None) -> FirePage:
@@ -104,7 +137,7 @@ async def page_of_fires(store: Store, prompt_id: str, limit: int, cursor: str | 
     return FirePage([fire for fire in fires if isinstance(fire, Fire)], f"{last[1]}.{last[0]}" if last else None)
 
 
-async def full_fire_id(store: Store, reference: str) -> str:
+async def full_fire_id(store: Store, reference: str, only: Only | None = None) -> str:
     """The id of the fire that a person means by `<prompt>@<nominal time>`, `<prompt>+<end of its id>` or, for the last
     one, `<prompt>`; the prompt may be any part of its id, the time ms UTC or a date and time (in the prompt's zone,
     unless it has an offset)."""
@@ -112,8 +145,10 @@ async def full_fire_id(store: Store, reference: str) -> str:
     part, sign, rest = said.partition("@") if "@" in said else said.partition("+")
     is_whole = rest.isdecimal() if sign == "@" else len(rest) == ids.ID_LENGTH
     if len(part) == ids.ID_LENGTH and sign and is_whole:
+        if only is not None and not await _of(store, [part.upper()], only):
+            no_such_fire(reference)
         return part.upper() + sign + rest.upper()
-    prompt_id = await full_id(store, part)
+    prompt_id = await full_id(store, part, only)
     [prompt] = await store.read_prompts([prompt_id])
     if prompt is None:
         no_such_prompt(part)
@@ -129,7 +164,7 @@ async def full_fire_id(store: Store, reference: str) -> str:
         named = [(fire, nominal) for fire, nominal in rows if "@" in fire and first <= nominal < first + width]
         found = [fire for fire, nominal in named if nominal == first] or [fire for fire, _ in named]
     if not found:
-        raise NotFound(f"there is no fire {reference!r}", hint=SEE_HISTORY)
+        no_such_fire(reference)
     if len(found) > 1:
         raise InvalidInput(f"{reference!r} could be {len(found)} fires: {', '.join(found[:MATCHES_SHOWN])}")
     return found[0]

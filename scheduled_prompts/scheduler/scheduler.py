@@ -10,16 +10,25 @@ from redis.asyncio import Redis
 
 from scheduled_prompts import ids
 from scheduled_prompts.budgets import Budgets
-from scheduled_prompts.caller import Caller
-from scheduled_prompts.claims import manual_claim
+from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import AllStopped, Conflict, InvalidInput, NotFound, StoreUnusable
+from scheduled_prompts.errors import Conflict, InvalidInput
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import OwnerPolicies, Policies
-from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, read_definition
-from scheduled_prompts.schedule import Once, system_timezone, zone
-from scheduled_prompts.scheduler import applying, changing, explaining, exporting, finding, serving, spending
+from scheduled_prompts.prompt import Definition, ScheduledPrompt
+from scheduled_prompts.schedule import system_timezone, zone
+from scheduled_prompts.scheduler import (
+    applying,
+    changing,
+    creating,
+    explaining,
+    exporting,
+    finding,
+    firing,
+    serving,
+    spending,
+)
 from scheduled_prompts.scheduler.answers import (
     UPCOMING,
     Edited,
@@ -33,16 +42,8 @@ from scheduled_prompts.scheduler.answers import (
 )
 from scheduled_prompts.scheduler.applying import Applied, Wanted
 from scheduled_prompts.scheduler.auditing import actor_named
-from scheduled_prompts.scheduler.defining import (
-    When,
-    changed_fields,
-    check_interval,
-    kept_where_same,
-    nothing_to_come,
-    to_schedule,
-    validated,
-    with_instants,
-)
+from scheduled_prompts.scheduler.authority import Authority
+from scheduled_prompts.scheduler.defining import When, to_schedule, validated, with_instants
 from scheduled_prompts.scheduler.diagnosis import Finding, Progress, examine
 from scheduled_prompts.scheduler.events import EventPage, Events, Since, events_since, last_events
 from scheduled_prompts.scheduler.explaining import Explained, Moment, Why
@@ -50,9 +51,9 @@ from scheduled_prompts.scheduler.exporting import Imported
 from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.halting import HALTED, Halt, Stopped
-from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Refused, Span, Unreadable
-from scheduled_prompts.upcoming import Occurrence, coming, first_occurrence, occurrences
+from scheduled_prompts.store.halting import Halt, Stopped
+from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Span, Unreadable
+from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 
 if TYPE_CHECKING:
     from scheduled_prompts.scheduler.sync import SyncScheduler
@@ -66,12 +67,13 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. `policies`: those of prompts that say nothing else; `owners`:
-    instead, for those of an owner. `limits`: of how many there may be. `actor`: who makes the changes, as the account
-    tells it. `caller`: on whose behalf all calls are made, with whose rights; None: of whoever may reach the store. Use
-    it as an async context manager, or call `open` and `close`.
+    zone of prompts that name none; None: the system's. `runner`: that of prompts that name none. `policies`: those of
+    prompts that say nothing else; `owners`: instead, for those of an owner. `limits`: of how many there may be.
+    `actor`: who makes the changes, as the account tells it. `caller`: on whose behalf all calls are made, with whose
+    rights; None: of whoever may reach the store. Use it as an async context manager, or call `open` and `close`.
 
-    All calls raise StoreUnreachable where the store does not answer.
+    All calls raise StoreUnreachable where the store does not answer. With a caller, another owner's prompts do not
+    exist, and calls that are not the caller's to make raise Forbidden.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Scheduler:
         *,
         namespace: str = "sp",
         timezone: str | None = None,
+        runner: str | None = None,
         policies: Policies | None = None,
         owners: Mapping[str, OwnerPolicies] | None = None,
         limits: Limits | None = None,
@@ -96,7 +99,9 @@ class Scheduler:
         self.owners = dict(owners or {})
         self.limits = limits or Limits()
         self.budgets = budgets or Budgets()
+        self.runner = runner
         self.caller = caller
+        self.authority = Authority(self.store, caller, runner)
         self.actor = actor_named(actor if caller is None else caller.actor)
 
     def as_caller(self, caller: Caller) -> Scheduler:
@@ -104,6 +109,7 @@ class Scheduler:
         return Scheduler(
             self.store,
             timezone=self.timezone,
+            runner=self.runner,
             policies=self.policies,
             owners=self.owners,
             limits=self.limits,
@@ -153,33 +159,8 @@ class Scheduler:
         With a `key` that a living prompt of the same owner has, nothing is changed and that prompt is returned.
         Raises InvalidInput (InvalidSchedule, UnknownTimezone) for anything that is refused; LimitReached.
         """
-        now = self.clock.now()
-        zone_name = zone(timezone or self.timezone).key
-        schedule = to_schedule(when, now, zone_name)
-        said = with_instants({**self.defaults_of(definition.get("owner")), **definition}, zone_name)
-        defined = validated({**said, "text": text, "schedule": schedule, "timezone": zone_name})
-        check_interval(self.limits, defined)
-        prompt_id = ids.new_prompt_id(now, self.clock.random)
-        coming = occurrences(defined, now, UPCOMING, prompt_id)
-        first = first_occurrence(defined, now, prompt_id)
-        if not coming or first is None:
-            raise nothing_to_come(defined, now)
-        prompt = ScheduledPrompt.model_construct(
-            **{name: getattr(defined, name) for name in Definition.model_fields},
-            id=prompt_id,
-            status=PromptStatus.SCHEDULED if isinstance(schedule, Once) else PromptStatus.ACTIVE,
-            next_nominal=first.nominal,
-            next_at=first.due,
-            created_at=now,
-            created_by=self.actor,
-            updated_at=now,
-        )
-        holder = await self.store.create(prompt, limits=self.limits)
-        if holder is None:
-            return Scheduled(True, prompt, coming, [])
-        existing = await self.get(holder)
-        wanted = prompt.model_copy(update={"schedule": kept_where_same(prompt.schedule, existing.schedule)})
-        return Scheduled(False, existing, self.upcoming(existing), changed_fields(existing, wanted))
+        self.authority.require(Scope.WRITE, "schedule")
+        return await creating.schedule(self, text, when, timezone, definition)
 
     def defaults_of(self, owner: object) -> dict[str, Any]:
         """The policies of a prompt of this owner that says nothing else, as far as anybody chose them."""
@@ -193,9 +174,14 @@ class Scheduler:
         """
         return await changing.read_whole(self.store, await self.resolve(id_or_part))
 
+    async def _own(self, id_or_part: str, scope: Scope, what: str) -> str:
+        """The full id of a prompt that the caller may do this to. Raises as `resolve` does; Forbidden."""
+        self.authority.require(scope, what)
+        return await self.authority.full_id(id_or_part)
+
     async def resolve(self, id_or_part: str) -> str:
         """The full id. Raises NotFound, or InvalidInput where several match."""
-        return await finding.full_id(self.store, id_or_part)
+        return await self._own(id_or_part, Scope.READ, "read prompts")
 
     async def list(
         self,
@@ -211,8 +197,13 @@ class Scheduler:
 
         Raises InvalidInput for an unknown status, a limit out of 1–1,000, or a cursor that is none.
         """
+        self.authority.require(Scope.READ, "list prompts")
         wanted = {"owner": owner, "agent": agent, "status": status, "platform": platform}
-        filters = {field: value for field, value in wanted.items() if value is not None}
+        filters: dict[str, str | None] = {field: value for field, value in wanted.items() if value is not None}
+        if self.caller is not None:
+            if owner not in (None, self.caller.owner):
+                return PromptPage([], None, [])
+            filters["owner"] = self.caller.owner
         return await finding.page_of_prompts(self.store, filters, limit, cursor)
 
     # Changing
@@ -240,12 +231,13 @@ class Scheduler:
             self.store,
             self.defaults_of,
             self.limits,
-            await self.resolve(id_or_part),
+            await self._own(id_or_part, Scope.WRITE, "edit"),
             version,
             force,
             when,
             changes,
             by=self.actor,
+            check=self.authority.check_edit,
         )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
@@ -253,28 +245,32 @@ class Scheduler:
 
         Raises NotFound; Conflict where it is not scheduled or active; VersionConflict where it is not at `version`.
         """
-        return await changing.pause(self.store, await self.resolve(id_or_part), note, version, by=self.actor)
+        prompt_id = await self._own(id_or_part, Scope.WRITE, "pause")
+        return await changing.pause(self.store, prompt_id, note, version, by=self.actor)
 
     async def resume(self, id_or_part: str) -> Resumed:
         """A paused prompt fires again, from its next occurrence on: what passed meanwhile is accounted for, not fired.
         Raises NotFound; Conflict where it is not paused, or nothing is left to come; LimitReached."""
-        return await changing.resume(self.store, self.limits, await self.resolve(id_or_part), by=self.actor)
+        prompt_id = await self._own(id_or_part, Scope.WRITE, "resume")
+        return await changing.resume(self.store, self.limits, prompt_id, by=self.actor)
 
     async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms
         UTC). Raises NotFound; InvalidInput where there is no such occurrence; Conflict where it is too late."""
-        return await changing.skip(self.store, await self.resolve(id_or_part), "skip", occurrence, by=self.actor)
+        prompt_id = await self._own(id_or_part, Scope.WRITE, "skip an occurrence")
+        return await changing.skip(self.store, prompt_id, "skip", occurrence, by=self.actor)
 
     async def unskip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """An occurrence that was to be skipped will fire after all. Raises as `skip` does."""
-        return await changing.skip(self.store, await self.resolve(id_or_part), "unskip", occurrence, by=self.actor)
+        prompt_id = await self._own(id_or_part, Scope.WRITE, "unskip an occurrence")
+        return await changing.skip(self.store, prompt_id, "unskip", occurrence, by=self.actor)
 
     async def cancel(self, id_or_part: str) -> Cancelled:
         """A prompt fires no more; what waits ends, what runs is asked to stop.
 
         Raises NotFound; Conflict where it has ended already.
         """
-        prompt_id = await self.resolve(id_or_part)
+        prompt_id = await self._own(id_or_part, Scope.WRITE, "cancel")
         answer = await self.store.cancel(prompt_id, by=self.actor)
         if isinstance(answer, Cancelled):
             return answer
@@ -290,12 +286,14 @@ class Scheduler:
 
         Raises InvalidInput for a note that is too long.
         """
+        self.authority.operators_only("stop all")
         changing.check_note(note)
         return await self.store.stop_all(by=self.actor, note=note or "", cancel_running=cancel_running)
 
     async def start_all(self) -> Halt | None:
         """All goes on: what became due meanwhile is judged by each prompt's misfire policy. Returns the halt that is
         over, or None where nothing was stopped."""
+        self.authority.operators_only("let all go on")
         return await self.store.start_all(by=self.actor)
 
     async def halted(self) -> Halt | None:
@@ -307,58 +305,35 @@ class Scheduler:
     async def run_now(self, id_or_part: str) -> Fire:
         """One fire beside the schedule, which stays as it is. Raises NotFound; Conflict for a cancelled prompt;
         AllStopped."""
-        return await self._fire_now(await self.get(id_or_part))
+        prompt_id = await self._own(id_or_part, Scope.RUN, "run a prompt now")
+        prompt = await changing.read_whole(self.store, prompt_id)
+        return await firing.fire_now(self.store, prompt, by=self.actor)
 
     async def rerun(self, reference: str) -> Fire:
         """Run once more what a fire that has ended ran, by the prompt's present definition. Raises NotFound; Conflict
         where it has not ended, or the prompt is cancelled."""
-        fire = await self.fire(reference)
+        self.authority.require(Scope.RUN, "run a fire again")
+        fire = await firing.read_fire(self.store, await self.authority.full_fire_id(reference), reference)
         if not fire.status.has_ended:
             raise Conflict(f"fire {fire.id} is {fire.status}", hint="`fire cancel` stops it")
-        return await self._fire_now(await self.get(fire.prompt_id), rerun_of=fire.id)
-
-    async def _fire_now(self, prompt: ScheduledPrompt, rerun_of: str = "") -> Fire:
-        while True:
-            now = self.clock.now()
-            fire_id = ids.manual_fire_id(prompt.id, now, self.clock.random)
-            name = f"prompt {ids.short(prompt.id)}"
-            if prompt.status is PromptStatus.QUARANTINED:
-                raise Conflict(f"{name} is quarantined", hint="`doctor` says why, `edit` repairs it")
-            if prompt.status is PromptStatus.CANCELLED:
-                raise Conflict(f"{name} is cancelled", hint="schedule a new one")
-            [answer] = await self.store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of, by=self.actor)])
-            if answer == "claimed":
-                return await self.fire(fire_id)
-            if answer == HALTED:
-                raise AllStopped("all is stopped: nothing is started", hint="`start-all` lets all go on")
-            if answer.startswith("broken: "):
-                raise StoreUnusable(f"{name} cannot fire: {answer.removeprefix('broken: ')}")
-            prompt = await self.get(prompt.id)  # it changed since it was read, or is gone
+        prompt = await changing.read_whole(self.store, fire.prompt_id)
+        return await firing.fire_now(self.store, prompt, rerun_of=fire.id, by=self.actor)
 
     async def fire(self, reference: str, *, with_prompt: bool = False) -> Fire:
         """One fire, by its id, by `<prompt>@<nominal time>`, or by a prompt's id: that one's last. `with_prompt`: with
         the definition that it ran. Raises NotFound; InvalidInput where several match."""
-        fire_id = await finding.full_fire_id(self.store, reference)
-        found = (await self.store.read_fires([fire_id]))[0]
-        if not isinstance(found, Fire):
-            raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)
-        return found if not with_prompt else found.model_copy(update={"prompt": await self._definition_of(found)})
-
-    async def _definition_of(self, fire: Fire) -> Definition:
-        earlier = await self.store.documents(fire.prompt_id)
-        ran = min((version for version in earlier if version >= fire.version), default=None)
-        return await self.get(fire.prompt_id) if ran is None else read_definition(earlier[ran])
+        self.authority.require(Scope.READ, "read fires")
+        found = await firing.read_fire(self.store, await self.authority.full_fire_id(reference), reference)
+        if not with_prompt:
+            return found
+        return found.model_copy(update={"prompt": await firing.definition_of(self.store, found)})
 
     async def cancel_fire(self, reference: str) -> Fire:
         """A fire that waits ends; one that runs is asked to stop. Returns it as it is then. Raises NotFound; Conflict
         where it has ended."""
-        fire_id = await finding.full_fire_id(self.store, reference)
-        answer = await self.store.cancel_fire(fire_id, by=self.actor)
-        if isinstance(answer, Refused):
-            if answer.status == "gone":
-                raise NotFound(f"there is no fire {reference!r}", hint=finding.SEE_HISTORY)
-            raise Conflict(f"fire {fire_id} has ended already: {answer.status}")
-        return await self.fire(fire_id)
+        self.authority.require(Scope.WRITE, "cancel a fire")
+        fire_id = await self.authority.full_fire_id(reference)
+        return await firing.cancel_fire(self.store, fire_id, reference, by=self.actor)
 
     async def history(self, id_or_part: str, *, limit: int = 50, cursor: str | None = None) -> FirePage:
         """The fires of a prompt, latest nominal time first. Raises NotFound, InvalidInput."""
@@ -380,6 +355,7 @@ class Scheduler:
 
     async def quarantined(self) -> Sequence[Quarantined]:
         """Records that were set aside because they cannot be read or computed, latest first."""
+        self.authority.operators_only("see what was set aside")
         return await self.store.quarantined()
 
     def preview(
@@ -393,12 +369,14 @@ class Scheduler:
     ) -> Preview:
         """What a prompt with this schedule, and these policies, would do after `start` (ms UTC; None: now). Draws of a
         random window and jitter depend on the prompt's id: a prompt made later has others. Raises InvalidInput."""
+        self.authority.require(Scope.READ, "preview a schedule")
         if not 1 <= count <= MOST_UPCOMING:
             raise InvalidInput(f"count={count} is out of range", hint=f"1 to {MOST_UPCOMING}")
         now = self.clock.now() if start is None else start
         zone_name = zone(timezone or self.timezone).key
         schedule = to_schedule(when, now, zone_name)
-        said = with_instants({**self.defaults_of(policies.get("owner")), **policies}, zone_name)
+        owner = policies.get("owner") if self.caller is None else self.caller.owner
+        said = with_instants({**self.defaults_of(owner), **policies}, zone_name)
         defined = validated({**said, "text": "preview", "schedule": schedule, "timezone": zone_name})
         return Preview(defined, occurrences(defined, now, count, "preview"))
 
@@ -408,12 +386,14 @@ class Scheduler:
 
     async def daemons(self) -> Sequence[DaemonInfo]:
         """The daemons that live."""
+        self.authority.operators_only("see the daemons")
         return await serving.daemons(self.store)
 
     # How things stand, and what happens
 
     async def stats(self) -> Stats:
         """How things stand, in numbers: prompts, fires, lateness, daemons. Costs the same however many there are."""
+        self.authority.operators_only("see how everything stands")
         return await read_stats(self.store, self.timezone, self.budgets)
 
     async def spending(self, *, prompt: str | None = None, owner: str | None = None) -> Spending:
@@ -422,6 +402,9 @@ class Scheduler:
         if prompt is not None:
             found = await self.get(prompt)
             return await spending.of_prompt(self.store, self.budgets, found.id, found)
+        if self.caller is not None and (owner is None or owner != self.caller.owner):
+            self.authority.operators_only("see what others spend")
+        self.authority.require(Scope.READ, "see what was spent")
         if owner is not None:
             return await spending.of_owner(self.store, self.budgets, owner)
         return await spending.of_everything(self.store, self.budgets)
@@ -431,10 +414,13 @@ class Scheduler:
     ) -> EventPage:
         """The last events, or the first behind `since`, oldest first: of one prompt (by its id or a part of it), of
         some types, or all. Raises InvalidInput, NotFound."""
+        if prompt is None:
+            self.authority.operators_only("see the events of all prompts; it may name one")
         prompt_id = None if prompt is None else await self.resolve(prompt)
+        hidden = self.caller is not None
         if since is None:
-            return await last_events(self.store, limit, prompt_id, types)
-        return await events_since(self.store, since, limit, prompt_id, types)
+            return await last_events(self.store, limit, prompt_id, types, hidden=hidden)
+        return await events_since(self.store, since, limit, prompt_id, types, hidden=hidden)
 
     def events(self, *, since: Since | None = None, prompt: str | None = None, types: Collection[str] = ()) -> Events:
         """Events as they happen, for ever: from now on, or from behind `since`. `prompt` is a whole id.
@@ -442,13 +428,17 @@ class Scheduler:
         Iterating raises StoreUnreachable while the store does not answer, and goes on from where it was when it does.
         An event of type `gap` stands for what was trimmed before it was read. Raises InvalidInput.
         """
-        return Events(self.store, since, prompt, types)
+        if prompt is None:
+            self.authority.operators_only("see the events of all prompts; it may name one")
+        self.authority.require(Scope.READ, "see events")
+        return Events(self.store, since, prompt, types, only=self.authority.only)
 
     async def doctor(
         self, *, quick: bool = False, here: bool = False, repair: bool = False, progress: Progress | None = None
     ) -> Sequence[Finding]:
         """Is all well? What each check found, with what would mend it. `quick`: without those that read every record;
         `here`: a daemon of this machine must live; `repair`: mend indexes that disagree with the records."""
+        self.authority.operators_only("examine the store")
         return await examine(self.store, quick=quick, here=here, repair=repair, progress=progress)
 
     async def why_unserved(self, prompt: Definition) -> str | None:
@@ -471,6 +461,7 @@ class Scheduler:
 
         Raises Refusals (an InvalidInput) with every problem, before anything is written.
         """
+        self.authority.operators_only("apply a file")
         return await applying.apply(self, wanted, owner, set_name, prune=prune, dry_run=dry_run)
 
     def export(
@@ -482,6 +473,7 @@ class Scheduler:
         ended: bool = False,
     ) -> AsyncIterator[ScheduledPrompt | Unreadable]:
         """All prompts, newest first, page by page; `ended`: with those that have ended."""
+        self.authority.operators_only("export prompts")
         wanted = {"owner": owner, "agent": agent, "platform": platform}
         filters = {field: value for field, value in wanted.items() if value is not None}
         return exporting.export(self.store, filters, ended=ended)
@@ -499,6 +491,7 @@ class Scheduler:
 
         Raises Refusals (an InvalidInput) with every problem, before anything is written.
         """
+        self.authority.operators_only("import prompts")
         return await exporting.import_prompts(
             self.store,
             self.limits,

@@ -334,6 +334,8 @@ def _more(prompt: ScheduledPrompt) -> dict[str, str]:
         "pause_note": prompt.pause_note,
         "skips": skips_json(prompt.skips) or None,
         "created_by": prompt.created_by,
+        "created_in": prompt.created_in,
+        "lineage": " ".join(prompt.lineage) or None,
         "fired": prompt.fired or None,
         "updated_at": None if prompt.updated_at == prompt.created_at else prompt.updated_at,
     }
