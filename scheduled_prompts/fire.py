@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from scheduled_prompts.inside import Inside, InsideTools
 from scheduled_prompts.money import Usage, from_micro
 from scheduled_prompts.prompt import Definition
 
@@ -107,6 +109,37 @@ class Fire(BaseModel):
         if self.prompt is None:
             raise LookupError(f"fire {self.id} was read without its prompt")
         return self.prompt.text
+
+    # Inside it: for the runner that has it in hand
+
+    @cached_property
+    def inside(self) -> Inside:
+        """What the engine gave to the fire that a runner has in hand. Raises LookupError where nobody did.
+
+        Kept as a cached property is, beside the fields: those that are read for the account cost nothing more."""
+        raise LookupError(f"fire {self.id} is not in the hands of a runner: it has no tools")
+
+    @property
+    def tools(self) -> InsideTools:
+        """The tools of the agent whose fire this is, in its hands. Raises LookupError where no daemon runs it."""
+        return self.inside.tools
+
+    async def environment(self) -> dict[str, str]:
+        """What a child process needs in its environment, so that `scheduled-prompts` acts there as this fire's agent;
+        nothing where no daemon runs it. It holds a secret: not to be shown, logged or stored."""
+        return await self.inside.environment() if "inside" in self.__dict__ else {}
+
+    def begun(self, at: int, inside: Inside) -> Fire:
+        """As a runner is handed it."""
+        begun = self.model_copy(update={"started_at": at})
+        begun.__dict__["inside"] = inside  # as `cached_property` does it
+        return begun
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """In another process there is no inside."""
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name != "inside"}
+        return {**state, "__dict__": fields}
 
 
 def cut_text(text: str) -> tuple[str, bool]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, Unpack
 
 import structlog
 from redis.asyncio import Redis
 
-from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.engine.host import HostEngine
 from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.fire import Fire, Result
-from scheduled_prompts.limits import Limits
+from scheduled_prompts.scheduler import HouseRules, Scheduler
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.views import definition_view, fire_view
@@ -30,8 +29,9 @@ log = structlog.get_logger()
 
 class BotRunner(Protocol):
     """What `set_bot_runner` takes. `handle_webhook` is called with the fire as JSON-like data (the same document that a
-    `command` runner finds in its file: the fire's fields, and the prompt's under `prompt`). It may be async; a text it
-    returns is kept as the result; an exception is a failure, retried by the prompt's policy."""
+    `command` runner finds in its file: the fire's fields, and the prompt's under `prompt`); and, where it takes an
+    argument of that name, with `tools`, those of the agent whose fire it is. It may be async; a text it returns is kept
+    as the result; an exception is a failure, retried by the prompt's policy."""
 
     def handle_webhook(self, payload: dict[str, Any], /) -> Any: ...
 
@@ -39,17 +39,26 @@ class BotRunner(Protocol):
 class _BotAdapter:
     def __init__(self, bot: BotRunner) -> None:
         self._bot = bot
+        self._wants_tools = "tools" in _parameters(bot.handle_webhook)
 
     async def run(self, fire: Fire) -> Result | str | None:
         assert fire.prompt is not None
         payload = fire_view(fire, fire.prompt.timezone) | {"prompt": definition_view(fire.prompt)}
+        more = {"tools": fire.tools} if self._wants_tools else {}
         if inspect.iscoroutinefunction(self._bot.handle_webhook):
-            answer = await self._bot.handle_webhook(payload)
+            answer = await self._bot.handle_webhook(payload, **more)
         else:
-            answer = await asyncio.to_thread(self._bot.handle_webhook, payload)
+            answer = await asyncio.to_thread(self._bot.handle_webhook, payload, **more)
             if inspect.isawaitable(answer):
                 answer = await answer
         return answer if isinstance(answer, (Result, str)) else None
+
+
+def _parameters(function: Callable[..., object]) -> Iterable[str]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C
+        return ()
 
 
 class _CurrentBot:
@@ -62,19 +71,20 @@ class _CurrentBot:
 
 
 _bot: _BotAdapter | None = None
-_limits: Limits | None = None
-_budgets: Budgets | None = None
+_rules: HouseRules = {}
+"""Those of the fleet, as `Scheduler` takes them."""
 _engines: dict[int, HostEngine] = {}
 
 
-def set_bot_runner(runner: BotRunner | None, *, limits: Limits | None = None, budgets: Budgets | None = None) -> None:
-    """Say who does the work; None: nobody, and what is due stays due. `limits` and `budgets`: those of the fleet, where
-    it has any, for clients that begin to tick afterwards. Raises TypeError for an object without `handle_webhook`."""
-    global _bot, _limits, _budgets
+def set_bot_runner(runner: BotRunner | None, **rules: Unpack[HouseRules]) -> None:
+    """Say who does the work; None: nobody, and what is due stays due. `rules`: `limits`, `budgets`, … of the fleet, as
+    `Scheduler` takes them, for clients that begin to tick afterwards. Raises TypeError for an object without
+    `handle_webhook`."""
+    global _bot, _rules
     if runner is not None and not callable(getattr(runner, "handle_webhook", None)):
         raise TypeError(f"a bot runner has a method handle_webhook; {type(runner).__name__} has none")
     _bot = None if runner is None else _BotAdapter(runner)
-    _limits, _budgets = limits, budgets
+    _rules = rules
 
 
 async def tick_scheduled_prompts(redis: Redis) -> None:
@@ -138,7 +148,7 @@ async def _engine(redis: Redis) -> HostEngine:
         for key in [key for key, engine in _engines.items() if engine.is_over]:
             del _engines[key]
         found = _engines[id(redis)] = HostEngine(
-            redis, store, _CurrentBot(), wanted=lambda: _bot is not None, limits=_limits, budgets=_budgets
+            redis, _CurrentBot(), wanted=lambda: _bot is not None, scheduler=Scheduler(store, **_rules)
         )
     return found
 

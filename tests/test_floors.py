@@ -36,6 +36,7 @@ FLOORS = {
     "fire": 1,
     "prompt": 1,
     "tokens": 1,
+    "inside": 0,
     "caller": 0,
     "limits": 0,
     "budgets": 0,
@@ -49,7 +50,7 @@ FLOORS = {
     "version": 0,
 }
 
-RECORDS = {"runners", "fire", "money", "prompt", "policies", "names", "views", "errors"}
+RECORDS = {"runners", "fire", "inside", "money", "prompt", "policies", "names", "views", "errors"}
 SCHEDULERS = {"scheduler/scheduler.py", "scheduler/sync.py"}
 REDIS_IN_A_SIGNATURE = {"engine/daemon.py", "engine/host.py", *SCHEDULERS, "hosting.py"}
 """They take the caller's client and hand it to the store."""

@@ -250,6 +250,33 @@ async def test_a_host_keeps_to_the_limits_of_the_fleet(lab: Lab, monkeypatch: py
         assert sorted(statuses) == ["retrying", "succeeded"]
 
 
+class Blocking:
+    """A bot that blocks, and takes the tools of the agent whose fire it is."""
+
+    def __init__(self) -> None:
+        self.callers: list[Any] = []
+
+    def handle_webhook(self, payload: dict[str, Any], *, tools: Any) -> str:
+        self.callers.append(tools.caller)
+        return str(tools.blocking.call("get_scheduled_prompt", id=payload["prompt_id"])["scheduled_prompt"]["prompt"])
+
+
+async def test_a_bot_that_takes_tools_gets_those_of_the_agent_whose_fire_it_is(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Host(lab, monkeypatch) as host:
+        bot = Blocking()
+        set_bot_runner(bot)
+        prompt = await host.add("in 10s", "say it", owner="ann", agent="planner")
+        await host.clock.sleep(20)
+        await tick_scheduled_prompts(host.redis)
+        [fire] = (await host.scheduler.history(prompt)).items
+        assert fire.result is not None
+        assert fire.result.text == "say it"
+        [caller] = bot.callers
+        assert (caller.owner, caller.agent, caller.fire, caller.attempt) == ("ann", "planner", fire.id, 1)
+
+
 async def test_when_the_runner_is_taken_away_armed_timers_leave_what_is_due_due(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from enum import Enum, auto
 
 from scheduled_prompts.clock import Clock
+from scheduled_prompts.engine.inside import Insides
 from scheduled_prompts.engine.retries import is_worth_another_try, retry_delay
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, Fire, FireStatus, Result, fitting
@@ -32,7 +33,7 @@ class Stop(Enum):
 class Attempt:
     """A lease in hand."""
 
-    def __init__(self, lease: Lease, clock: Clock, store: Store, lease_ms: int) -> None:
+    def __init__(self, lease: Lease, clock: Clock, store: Store, lease_ms: int, insides: Insides) -> None:
         self.fire: Fire = lease.fire
         self.token = lease.token
         self.started_at: int | None = None
@@ -46,6 +47,7 @@ class Attempt:
         self._clock = clock
         self._store = store
         self._lease_ms = lease_ms
+        self._insides = insides
 
     def unmarked_since(self, now: int, age: int) -> bool:
         """Whether it started `age` ms ago or earlier and the store does not know."""
@@ -100,7 +102,8 @@ class Attempt:
 
     async def _run(self, runner: Runner) -> SettleItem | None:
         self.started_at = self._clock.now()
-        fire = self.fire.model_copy(update={"started_at": self.started_at})
+        inside = self._insides.of(self.fire, self.started_at + round(self._definition.timeout * 1000))
+        fire = self.fire.begun(self.started_at, inside)
         limit = asyncio.timeout(self._definition.timeout)
         try:
             async with limit:
@@ -111,6 +114,8 @@ class Attempt:
             if isinstance(error, asyncio.CancelledError) and self._asked_to_end():
                 raise
             return self._raised(error, timed_out=limit.expired())
+        finally:
+            inside.is_over = True
         return self._succeeded(answer)
 
     def _asked_to_end(self) -> bool:

@@ -11,12 +11,11 @@ import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import structlog
 from redis.asyncio import Redis
 
-from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.hooks import FireHook, Hooks, PromptHook
@@ -28,9 +27,8 @@ from scheduled_prompts.engine.timers import Timers
 from scheduled_prompts.engine.watch import Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
-from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.python import as_runner
-from scheduled_prompts.scheduler import Scheduler, read_daemons
+from scheduled_prompts.scheduler import HouseRules, Scheduler, read_daemons
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import read_halt
@@ -51,7 +49,8 @@ class Daemon:
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `runners`: by
     name, an object with `async run(fire)`, or a function (async or not) that takes the fire; `*` serves every name
-    that has no other. `limits` and `budgets`: those of the fleet, the same for all its daemons. Run it with
+    that has no other. `rules` are those of the fleet, the same for all its daemons, as `Scheduler` has them: `limits`
+    and `budgets`; and, for what is scheduled inside its fires, `policies`, `owners` and `timezone`. Run it with
     `await daemon.run()`, or as an async context manager beside your own tasks.
 
     `on_fire_failed` is called with each `Fire` that ended failed, timed out or interrupted in this daemon's hands;
@@ -65,12 +64,11 @@ class Daemon:
         *,
         runners: Mapping[str, Any],
         settings: EngineSettings | None = None,
-        limits: Limits | None = None,
-        budgets: Budgets | None = None,
         namespace: str = "sp",
         clock: Clock | None = None,
         on_fire_failed: FireHook | None = None,
         on_prompt_paused: PromptHook | None = None,
+        **rules: Unpack[HouseRules],
     ) -> None:
         self.settings = settings or EngineSettings()
         self.store = where if isinstance(where, Store) else Store(where, namespace=namespace, clock=clock)
@@ -83,9 +81,8 @@ class Daemon:
         self._started_at = 0
         self._membership = Membership(self._info())
         self.timers = Timers(self._clock, self._ring)
-        self.worker = Worker(
-            self.store, self._runners, self.settings, self.id, self.serves, limits or Limits(), budgets or Budgets()
-        )
+        scheduler = Scheduler(self.store, **rules)
+        self.worker = Worker(scheduler, self._runners, self.settings, self.id, self.serves)
         self.claimer = Claimer(
             self.store,
             self.timers,
@@ -99,7 +96,7 @@ class Daemon:
         self.worker.room_was_made = self.claimer.room_was_made
         self.worker.fire_ended = self.claimer.fire_ended
         self._watch = Watch(self.store, self.claimer, self.worker, self._membership, self.serves, self.settings)
-        self._hooks = Hooks(Scheduler(self.store), on_fire_failed, on_prompt_paused)
+        self._hooks = Hooks(scheduler, on_fire_failed, on_prompt_paused)
         self.worker.fire_failed = self._watch.fire_failed = self._hooks.fire_failed
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()

@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.rules import apply_new_rules
@@ -25,10 +24,9 @@ from scheduled_prompts.engine.timers import Timers
 from scheduled_prompts.engine.watch import Contact, Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
-from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.python import as_runner
+from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import EngineSettings
-from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, EVERYTHING, DaemonInfo, Serves
 from scheduled_prompts.version import VERSION
 
@@ -43,21 +41,20 @@ STORE_PAUSE = 1.0
 
 class HostEngine:
     """One client's engine. `runner` does the work of every prompt; while it is not `wanted`, timers ring in vain, and
-    what is due stays due."""
+    what is due stays due. `scheduler`: on an open store over that client, with the limits and budgets of the fleet."""
 
     def __init__(
         self,
         client: Redis,
-        store: Store,
         runner: Any,
         *,
         wanted: Callable[[], bool],
-        limits: Limits | None = None,
-        budgets: Budgets | None = None,
+        scheduler: Scheduler,
     ) -> None:
         self._client = client
         self._wanted = wanted
         self._loop = asyncio.get_running_loop()
+        store = scheduler.store
         self._store = store
         settings = EngineSettings()
         own = DaemonInfo(
@@ -74,9 +71,7 @@ class HostEngine:
         membership = Membership(own)
         self._membership = membership
         self._timers = Timers(store.clock, self._ring)
-        self._worker = Worker(
-            store, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING, limits or Limits(), budgets or Budgets()
-        )
+        self._worker = Worker(scheduler, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING)
         self._claimer = Claimer(
             store,
             self._timers,

@@ -12,15 +12,14 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.attempt import Attempt, Stop
+from scheduled_prompts.engine.inside import Insides
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import FireStatus
-from scheduled_prompts.limits import Limits
 from scheduled_prompts.runners.contract import Runner
+from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import EngineSettings
-from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.records import ALL, Serves, SettleItem, Unreadable
 
@@ -38,26 +37,27 @@ NOT_WELL = (FireStatus.FAILED, FireStatus.TIMED_OUT, FireStatus.INTERRUPTED)
 
 
 class Worker:
-    """The slots of one daemon. `runners` by name; `*` for all that have no other."""
+    """The slots of one daemon. `scheduler`: on its store, with its limits and budgets. `runners` by name; `*` for all
+    that have no other."""
 
     def __init__(
         self,
-        store: Store,
+        scheduler: Scheduler,
         runners: Mapping[str, Runner],
         settings: EngineSettings,
         daemon_id: str,
         serves: Serves,
-        limits: Limits,
-        budgets: Budgets,
     ) -> None:
+        store = scheduler.store
         self._store = store
         self._clock: Clock = store.clock
+        self._insides = Insides(scheduler)
         self._runners = runners
         self._settings = settings
         self._daemon_id = daemon_id
         self._serves = serves
-        self._limits = limits
-        self._budgets = budgets
+        self._limits = scheduler.limits
+        self._budgets = scheduler.budgets
         self._held: dict[str, Attempt] = {}
         """By fire id: what is leased and not yet settled."""
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
@@ -180,7 +180,7 @@ class Worker:
             budgets=self._budgets,
         )
         for lease in taken.leases:
-            attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms)
+            attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms, self._insides)
             if self._is_resting:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK
             lost = self._held.get(attempt.fire.id)

@@ -10,12 +10,14 @@ from scheduled_prompts.scheduler.answers import (
     Scheduled,
     Skipped,
 )
+from scheduled_prompts.scheduler.house_rules import HouseRules
 from scheduled_prompts.scheduler.scheduler import Scheduler
 from scheduled_prompts.scheduler.serving import read_daemons
 
 __all__ = [
     "Edited",
     "FirePage",
+    "HouseRules",
     "Paused",
     "Preview",
     "PromptPage",

@@ -33,11 +33,13 @@ class Connection:
         release: Callable[[], Awaitable[None]] | None = None,
         owned: bool = True,
         remembers: bool = True,
+        url: Callable[[], str] | None = None,
     ) -> None:
         self.client = client
         self._describe = description
         self.remembers = remembers
         """Whether what is stored outlives this process."""
+        self._url = url
         self._ensure = ensure
         self._release = release
         self._owned = owned
@@ -46,6 +48,12 @@ class Connection:
     def description(self) -> str:
         """Where the store is, for people; no password in it."""
         return self._describe if isinstance(self._describe, str) else self._describe()
+
+    @property
+    def url(self) -> str | None:
+        """By which another process of this machine reaches the same, wherever it works; None where none can. It may
+        hold a password."""
+        return None if self._url is None else self._url()
 
     async def ensure(self) -> None:
         """Make sure there is a server, where it is ours to start. Raises StoreUnusable where it cannot be started."""
@@ -95,7 +103,7 @@ def _server(url: str) -> Connection:
         client = Redis.from_url(url, **options())
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"{_without_password(url)!r} is not a usable Redis URL: {error}") from error
-    return Connection(client, description=_without_password(url))
+    return Connection(client, description=_without_password(url), url=lambda: url)
 
 
 def _without_password(url: str) -> str:
@@ -121,7 +129,13 @@ def _embedded(directory: str) -> Connection:
             await super()._connect()  # type: ignore[no-untyped-call]
 
     client = Redis.from_pool(ConnectionPool(connection_class=EmbeddedConnection, **options()))
-    return Connection(client, description=server.describe, ensure=server.ensure, release=server.release)
+    return Connection(
+        client,
+        description=server.describe,
+        ensure=server.ensure,
+        release=server.release,
+        url=lambda: f"embedded:{server.directory.absolute()}",
+    )
 
 
 _memory_servers: dict[str, Any] = {}

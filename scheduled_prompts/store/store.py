@@ -79,6 +79,11 @@ class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, O
         """Whether what is stored outlives this process."""
         return self.transport.connection.remembers
 
+    @property
+    def url(self) -> str | None:
+        """By which another process of this machine reaches the same server; None where none can."""
+        return self.transport.connection.url
+
     # What the server says of itself
 
     async def server_info(self) -> dict[str, Any]:
