@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scheduled_prompts.approval import Approval
     from scheduled_prompts.budgets import Budgets
     from scheduled_prompts.caller import Caller, Scope
     from scheduled_prompts.engine.daemon import Daemon
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AllStopped": "errors",
+    "Approval": "approval",
     "BoundTools": "tools",
     "Budgets": "budgets",
     "Caller": "caller",

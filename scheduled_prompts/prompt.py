@@ -25,6 +25,8 @@ from scheduled_prompts.schedule import Once, Schedule, zone
 SCHEMA = 1
 TIMING = ("schema", "schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy")
 """The fields of a definition that say when, as they are stored."""
+RESCHEDULING = frozenset(TIMING) - {"schema"}
+"""Those of which a change is another schedule."""
 MAX_TEXT_BYTES = 32 * 1024
 GRACE = 3_600.0
 GRACE_OF_SKIP = 60.0
@@ -40,6 +42,8 @@ class PromptStatus(StrEnum):
     EXECUTED = "executed"
     """Nothing is left to come."""
     CANCELLED = "cancelled"
+    PENDING_APPROVAL = "pending_approval"
+    """An agent asked for it, and a person is to approve it before it fires."""
     QUARANTINED = "quarantined"
     """Set aside: its record cannot be read, or what is next cannot be computed."""
 
@@ -148,6 +152,19 @@ class ScheduledPrompt(Definition):
     pause_reason: str | None = None
     """`requested` by somebody; later also by the prompt itself."""
     pause_note: str | None = None
+    pending_since: int | None = None
+    """Since when it waits for approval; None where it does not."""
+    pending_until: int | None = None
+    """When it is cancelled, unless somebody approves it before."""
+    pending_why: str | None = None
+    """Why it needs approval, in words."""
+    pending_by: str | None = None
+    """Who asked for what is to be approved."""
+    decision: str | None = None
+    """What came of the last wait for approval: `approved`, `rejected` or `expired`; None where there was none."""
+    decided_at: int | None = None
+    decided_by: str | None = None
+    decision_note: str | None = None
     created_at: int
     created_by: str | None = None
     """Who made it: `api`, `cli:<user>`, `agent:<agent>`, or as a program calls itself."""
@@ -177,8 +194,14 @@ class ScheduledPrompt(Definition):
 FIELDS = tuple(sorted(Definition.model_fields, key=Policies.model_fields.__contains__))
 """Those of a definition: what is asked first, then the policies."""
 _DEFINED = set(FIELDS)
-_MOVING_NUMBERS = ("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at", "forgotten")
-_MOVING_WORDS = ("last_fire", "pause_reason", "pause_note", "created_by", "created_in")
+_MOVING_NUMBERS = (
+    *("next_nominal", "next_at", "last_nominal", "paused_at", "ended_at", "forgotten"),
+    *("pending_since", "pending_until", "decided_at"),
+)
+_MOVING_WORDS = (
+    *("last_fire", "pause_reason", "pause_note", "created_by", "created_in"),
+    *("pending_why", "pending_by", "decision", "decided_by", "decision_note"),
+)
 
 
 class NewerSchema(InvalidInput):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import InvalidConfig
 from scheduled_prompts.limits import Limits
@@ -86,6 +87,8 @@ class Settings(BaseSettings):
     owners: dict[Name, OwnerPolicies] = Field(default_factory=dict)
     """By owner: what its prompts get instead."""
     limits: Limits = Limits()
+    approval: Approval = Approval()
+    """What agents ask for and a person is to approve."""
     engine: EngineSettings = EngineSettings()
     budgets: Budgets = Budgets()
     runners: dict[Name, dict[str, Any]] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Any
 
 NAMED = {
     "meta",
+    "approvals",
     "quarantine",
     "platforms",
     "queues",
@@ -28,7 +29,7 @@ NAMED = {
 ENDED = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "missed"}
 ALONE = {"op", "by", "active", "rate", "turns", "due", "ready", "prompt", "fire", "key", "ended", "parked", "slots"}
 """Kinds of keys that belong to no one prompt."""
-PROMPT_STATUSES = {"scheduled", "active", "paused", "quarantined", "executed", "cancelled"}
+PROMPT_STATUSES = {"scheduled", "active", "paused", "pending_approval", "quarantined", "executed", "cancelled"}
 
 
 def check_accounts(keys: dict[str, Any]) -> None:
@@ -83,6 +84,9 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
             problems += _motion(prompt, stored)
             problems += _placed(prompt, stored, places[prompt], due_on[prompt])
     problems += _counted(keys, prompts)
+    waiting = {p: int(s["pending_until"]) for p, s in prompts.items() if _stands(s, "pending_approval")}
+    if (found := dict(keys.get("approvals", ()))) != waiting:
+        problems.append(f"{waiting} wait for approval, and `approvals` says {found}")
     for prompt, versions in of_kind(keys, "version").items():
         present = prompts.get(prompt)
         if isinstance(present, dict) and not all(0 < int(v) < int(present["version"]) for v in versions):
@@ -93,16 +97,20 @@ def _prompts(keys: dict[str, Any]) -> list[str]:
     return problems
 
 
+def _stands(stored: Any, status: str) -> bool:
+    return isinstance(stored, dict) and stored.get("status") == status
+
+
 def _counted(keys: dict[str, Any], prompts: dict[str, Any]) -> list[str]:
-    """What agents made and is armed counts for its owner and its conversation; nothing else does."""
+    """What agents made, and is armed or waits for approval, counts for owner and conversation; nothing else does."""
     expected: dict[str, set[str]] = defaultdict(set)
     for prompt, stored in prompts.items():
         try:
             definition = json.loads(stored["doc"])
-            armed = stored["status"] in {"scheduled", "active"}
+            counts = stored["status"] in {"scheduled", "active", "pending_approval"}
         except (ValueError, KeyError, TypeError):
             continue
-        if not armed or not definition.get("agent"):
+        if not counts or not definition.get("agent"):
             continue
         expected[f"owner:{definition.get('owner', '')}"].add(prompt)
         if definition.get("conversation"):
@@ -120,6 +128,8 @@ def _motion(prompt: str, stored: dict[str, str]) -> list[str]:
         problems.append(f"prompt {prompt} has {following} to come, and {last} was claimed")
     if (status == "paused") != ("paused_at" in stored):
         problems.append(f"prompt {prompt} is {status}, and paused_at says otherwise")
+    if (status == "pending_approval") != ("pending_since" in stored):
+        problems.append(f"prompt {prompt} is {status}, and pending_since says otherwise")
     if status in ("executed", "cancelled") and (following or stored.get("skips")):
         problems.append(f"prompt {prompt} is {status}, and something of it is to come")
     skips = [int(nominal) for nominal in json.loads(stored.get("skips") or "[]")]

@@ -40,6 +40,7 @@ FLOORS = {
     "caller": 0,
     "limits": 0,
     "budgets": 0,
+    "approval": 1,
     "money": 0,
     "policies": 0,
     "names": 0,

@@ -19,7 +19,7 @@ REQUESTED = "requested"
 BY_FAILURES = "failures"
 """The reason of a pause that a prompt made itself."""
 LONGEST_WORDS = 100
-WORDS = {"skip": "to skip", "unskip": "not to skip", "trimmed": "…"}
+WORDS = {"skip": "to skip", "unskip": "not to skip", "trimmed": "…", "pending": "to be approved"}
 MARGIN = 12
 """Where the account begins, in columns: behind the longest name of a field."""
 
@@ -78,5 +78,9 @@ def _tale(span: Span, zone_name: str) -> str:
             return f"{span.trimmed:,} before that are not kept"
         case "quarantined":
             return visible(span.reason or "", lines=False)
-        case "created" | "cancelled" | "imported":
+        case "pending":
+            return visible(span.reason or "", lines=False)
+        case "approved" | "rejected":
+            return visible(span.note or "", lines=False)
+        case "created" | "cancelled" | "imported" | "expired":
             return ""

@@ -33,6 +33,7 @@ def closed_scheduler(settings: Settings) -> Scheduler:
         owners=settings.owners,
         actor=_me(),
         limits=settings.limits,
+        approval=settings.approval,
         budgets=settings.budgets.in_zone(settings.timezone),
     )
 

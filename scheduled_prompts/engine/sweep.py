@@ -1,7 +1,9 @@
-"""The pass over what is due: arm what is near, claim what is overdue; what waits for a limit tries again. At start it
-is called hydration."""
+"""The pass over what is due: arm what is near, claim what is overdue; what waits for a limit tries again, and what
+nobody approved in time is cancelled. At start it is called hydration."""
 
 from __future__ import annotations
+
+import structlog
 
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
@@ -10,6 +12,8 @@ from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Serves
 
 PAGE = 500
+
+log = structlog.get_logger()
 
 
 async def sweep(
@@ -29,6 +33,8 @@ async def sweep(
     """
     seen = 0
     await store.wake(serves)
+    for expired in await store.expire_approvals():
+        log.info("approval_expired", prompt=expired)
     for platform in await store.platforms():
         if not serves.has_platform(platform):
             continue

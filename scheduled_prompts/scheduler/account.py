@@ -40,6 +40,8 @@ MOST_AHEAD = 1_000
 SINGLY = 5
 """How many of those to come have a row of their own."""
 FOR_EVER = LAST_INSTANT + 1
+ENDS = ("cancelled", "rejected", "expired")
+"""The changes by which a prompt is cancelled."""
 
 
 class Cause(NamedTuple):
@@ -47,8 +49,9 @@ class Cause(NamedTuple):
     ended, when somebody edited or cancelled."""
 
     outcome: str
-    """`missed`, `paused`, `edited`, `cancelled`, `quarantined`, `ended`, `before_creation`, `imported`, `outside`,
-    `forgotten`, `skipped`, `overdue`, `upcoming`; `unknown` where the schedule of that time is; `unaccounted`."""
+    """`missed`, `paused`, `pending_approval`, `edited`, `cancelled`, `quarantined`, `ended`, `before_creation`,
+    `imported`, `outside`, `forgotten`, `skipped`, `overdue`, `upcoming`; `unknown` where the schedule of that time is;
+    `unaccounted`."""
     reason: str | None = None
     note: str | None = None
     since: int | None = None
@@ -78,8 +81,8 @@ class Row(NamedTuple):
         return self.cause.reason if self.cause is not None else None
 
 
-Pausers = Mapping[int, str | None]
-"""Who paused the prompt, by when (ms UTC)."""
+Beginnings = Mapping[int, Span]
+"""What a later change ended, by when it began (ms UTC): that the prompt was paused."""
 
 
 class Stretch(NamedTuple):
@@ -160,12 +163,12 @@ def eras_of(
     """The eras of a prompt's life, up to the present one, which does not end."""
     eras: list[Era] = []
     first, mine = FIRST_INSTANT, [_before_creation(prompt)]
-    pausers = {span.at: span.by for span in spans if span.kind == "paused"}
+    beginnings = {span.at: span for span in spans if span.kind in ("paused", "pending")}
     for position, span in enumerate(spans):
         if span.kind == "edited" and span.end is not None:
             end = min(span.at + 1, span.end)
             if span.start is not None:
-                mine.append(Stretch(span.start, FOR_EVER, _cut_off(span, spans[position + 1 :], prompt, pausers)))
+                mine.append(Stretch(span.start, FOR_EVER, _cut_off(span, spans[position + 1 :], prompt, beginnings)))
             former = _former(span)
             stretches = [*_window(former), *mine, *_at_last(prompt)]
             eras.append(Era(former, first, max(first, end), stretches, span.at, span))
@@ -173,8 +176,8 @@ def eras_of(
             # Before what it begins with, something was in hand that the former schedule named.
             mine = [Stretch(first, span.end, Cause("edited", since=span.at, actor=span.by))]
         else:
-            mine += _stretches_of(span, halts, pausers)
-    mine += _present(prompt, spans, now, overdue, pausers)
+            mine += _stretches_of(span, halts, beginnings)
+    mine += _present(prompt, spans, now, overdue, beginnings)
     return [*eras, Era(prompt, first, FOR_EVER, [*_window(prompt), *mine, *_at_last(prompt)], FOR_EVER)]
 
 
@@ -208,7 +211,7 @@ def _former(span: Span) -> Definition | None:
         return None
 
 
-def _stretches_of(span: Span, halts: Sequence[Halt], pausers: Pausers) -> list[Stretch]:
+def _stretches_of(span: Span, halts: Sequence[Halt], beginnings: Beginnings) -> list[Stretch]:
     match span.kind:
         case "missed" if span.start is not None and span.end is not None and span.reason == "late":
             late = Stretch(span.start, span.end, Cause("missed", "late", until=span.at))
@@ -216,7 +219,11 @@ def _stretches_of(span: Span, halts: Sequence[Halt], pausers: Pausers) -> list[S
         case "missed" if span.start is not None and span.end is not None:
             return [Stretch(span.start, span.end, Cause("missed", span.reason, span.note, until=span.at))]
         case "resumed" if span.start is not None and span.end is not None:
-            return [Stretch(span.start, span.end, _paused(span, span.at, pausers))]
+            return [Stretch(span.start, span.end, _paused(span, span.at, beginnings))]
+        case "pending" if span.start is not None and span.stood == "paused":
+            return [Stretch(span.start, span.at + 1, _paused(span, span.at, beginnings))]
+        case "approved" if span.start is not None and span.end is not None:
+            return [Stretch(span.start, span.end, _awaited(span, span.at, beginnings))]
         case "trimmed":
             return [Stretch(FIRST_INSTANT, span.at + 1, Cause("forgotten", "trimmed"))]
         case "imported" if span.end is not None:
@@ -239,21 +246,40 @@ def _halted(start: int, end: int, halts: Sequence[Halt]) -> list[Stretch]:
     return found
 
 
-def _paused(span: Span, until: int | None, pausers: Pausers) -> Cause:
-    by = None if span.since is None else pausers.get(span.since)
-    return Cause("paused", span.reason, span.note, span.since, until, by)
+def _paused(span: Span, until: int | None, beginnings: Beginnings) -> Cause:
+    pause = beginnings.get(span.since or 0, Span("paused", 0))
+    if span.kind == "pending":  # its own reason is why approval is needed
+        return Cause("paused", pause.reason, pause.note, span.since, until, pause.by)
+    return Cause("paused", span.reason, span.note, span.since, until, pause.by)
 
 
-def _cut_off(span: Span, later: Sequence[Span], prompt: ScheduledPrompt, pausers: Pausers) -> Cause:
+def _awaited(span: Span, until: int | None, beginnings: Beginnings) -> Cause:
+    """Approval was waited for; it still is where there is no `until`."""
+    asked = beginnings.get(span.since or 0, Span("pending", 0))
+    return Cause("pending_approval", asked.reason, None, span.since, until, asked.by)
+
+
+def _cut_off(span: Span, later: Sequence[Span], prompt: ScheduledPrompt, beginnings: Beginnings) -> Cause:
     """What an edit, or a cancellation, found to come, and ended."""
     match span.stood:
         case "paused":
-            return _paused(span, _end_of_pause(span, later, prompt), pausers)
+            return _paused(span, _end_of_pause(span, later, prompt), beginnings)
+        case "pending_approval":
+            return _awaited(span, _end_of_wait(span, later, prompt), beginnings)
         case "quarantined":
             return Cause("quarantined", until=span.at)
         case "executed":
             return Cause("ended", since=span.since)
     return Cause(span.kind, since=span.at, actor=span.by)
+
+
+def _end_of_wait(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) -> int | None:
+    if span.kind in ENDS:
+        return span.at
+    for following in later:
+        if following.kind in ("approved", *ENDS) and following.since == span.since:
+            return following.at
+    return None if prompt.pending_since == span.since else span.at
 
 
 def _end_of_pause(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) -> int | None:
@@ -266,25 +292,31 @@ def _end_of_pause(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) ->
 
 
 def _present(
-    prompt: ScheduledPrompt, spans: Sequence[Span], now: int, overdue: Cause, pausers: Pausers
+    prompt: ScheduledPrompt, spans: Sequence[Span], now: int, overdue: Cause, beginnings: Beginnings
 ) -> list[Stretch]:
     """What holds from what is next on."""
     first = prompt.next_nominal
     behind = prompt.created_at if prompt.last_nominal is None else prompt.last_nominal
     match prompt.status:
         case PromptStatus.CANCELLED:
-            span = next((span for span in reversed(spans) if span.kind == "cancelled"), None)
-            ended = Cause("cancelled", since=prompt.ended_at, actor=span.by if span is not None else None)
+            span = next((span for span in reversed(spans) if span.kind in ENDS), None)
+            ended = Cause("cancelled", since=prompt.ended_at)
+            if span is not None:
+                reason = None if span.kind == "cancelled" else span.kind
+                ended = ended._replace(reason=reason, note=span.note if reason else None, actor=span.by)
             if span is None or span.start is None:
                 return [Stretch(behind + 1, FOR_EVER, ended)]
-            cut_off = Stretch(span.start, span.at + 1, _cut_off(span, (), prompt, pausers))
+            cut_off = Stretch(span.start, span.at + 1, _cut_off(span, (), prompt, beginnings))
             return [cut_off, Stretch(span.start, FOR_EVER, ended)]
         case PromptStatus.EXECUTED:
             return [Stretch(behind + 1, FOR_EVER, Cause("ended", since=prompt.ended_at))]
         case PromptStatus.PAUSED:
-            by = None if prompt.paused_at is None else pausers.get(prompt.paused_at)
+            by = beginnings.get(prompt.paused_at or 0, Span("paused", 0)).by
             paused = Cause("paused", prompt.pause_reason, prompt.pause_note, prompt.paused_at, actor=by)
             return [Stretch(behind + 1 if first is None else first, FOR_EVER, paused)]
+        case PromptStatus.PENDING_APPROVAL:
+            waits = Cause("pending_approval", prompt.pending_why, None, prompt.pending_since, None, prompt.pending_by)
+            return [Stretch(behind + 1 if first is None else first, FOR_EVER, waits)]
         case PromptStatus.QUARANTINED:
             aside = next((span for span in reversed(spans) if span.kind == "quarantined"), None)
             broken = Cause("quarantined") if aside is None else Cause("quarantined", note=aside.reason, since=aside.at)

@@ -48,6 +48,24 @@ class Resumed(NamedTuple):
     upcoming: list[Occurrence]
 
 
+class Approved(NamedTuple):
+    """The answer to `approve`. `passed`: from which nominal time on, and before which, the wait kept it from firing (ms
+    UTC); None where nothing was to."""
+
+    prompt: ScheduledPrompt
+    passed: tuple[int, int] | None
+    upcoming: list[Occurrence]
+
+
+class NotApproved(NamedTuple):
+    """The answer to `reject`: the prompt, cancelled; how many of its fires that waited ended, and how many that run
+    were asked to stop."""
+
+    prompt: ScheduledPrompt
+    ended: int
+    asked_to_stop: int
+
+
 class Skipped(NamedTuple):
     """The answer to `skip` and `unskip`: which occurrence (its nominal time, ms UTC), and what comes next."""
 

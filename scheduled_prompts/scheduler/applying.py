@@ -17,10 +17,10 @@ from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, InvalidSchedule, LimitReached, NotFound, UnknownTimezone
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import INSTANTS
-from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.prompt import RESCHEDULING, Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Cron, Once, Schedule, next_after, zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT
-from scheduled_prompts.scheduler.changing import RESCHEDULING, first_of
+from scheduled_prompts.scheduler.changing import first_of
 from scheduled_prompts.scheduler.defining import (
     changed_fields,
     check_interval,

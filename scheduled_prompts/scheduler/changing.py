@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
 from scheduled_prompts.limits import Limits
-from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.prompt import RESCHEDULING, Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, zone
 from scheduled_prompts.scheduler.answers import UPCOMING, Edited, Paused, Resumed, Skipped
 from scheduled_prompts.scheduler.auditing import values_changed
@@ -42,12 +42,14 @@ from scheduled_prompts.upcoming import (
 
 FIXED = ("owner", "key")
 """What a prompt is found by: to have another, schedule another."""
-RESCHEDULING = {"schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy"}
 TRIES = 5
 MAX_NOTE = 1_000
 DefaultsOf = Callable[[object], dict[str, Any]]
 """By owner: the policies that are default for its prompts."""
 Check = Callable[[ScheduledPrompt | None, Definition], None]
+Asks = Callable[[Definition, Collection[str], str], dict[str, str] | None]
+"""By the definition that is wanted, the fields that change, and the prompt's id: what approval is asked for, as
+`EditItem` has it."""
 
 
 async def edit(
@@ -62,6 +64,7 @@ async def edit(
     *,
     by: str,
     check: Check,
+    asks: Asks | None = None,
 ) -> Edited:
     """`check` raises where whoever edits may not make this of that (None: it cannot be read)."""
     if version is None and not force:
@@ -71,7 +74,7 @@ async def edit(
         found = await _read(store, prompt_id)
         _refuse_cancelled(found)
         if not force and str(found.version) != str(version):
-            raise _stale(found.id, found.version, version)
+            raise stale(found.id, found.version, version)
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
         wanted = _edited(store, defaults_of, before, whole, when, changes)
@@ -84,7 +87,11 @@ async def edit(
         first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
-        answer = await store.edit(_item(found, before, wanted, changed, first, by), limits=limits)
+        item = _item(found, before, wanted, changed, first, by)
+        approval = None if asks is None else asks(wanted, changed, prompt_id)
+        if approval is not None:
+            item["approval"] = approval
+        answer = await store.edit(item, limits=limits)
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
             return Edited(after, changed, coming(after, UPCOMING))
@@ -92,7 +99,12 @@ async def edit(
             if answer.status == "gone":
                 no_such_prompt(prompt_id)
             if not force:
-                raise _stale(prompt_id, answer.version, version)
+                raise stale(prompt_id, answer.version, version)
+        elif answer == "over":
+            raise Conflict(
+                f"prompt {ids.short(prompt_id)} is executed: nothing is to come of it that somebody could approve",
+                hint="give it another time as well, or schedule another",
+            )
         elif answer != "moved":
             raise Conflict(
                 f"prompt {ids.short(answer)} has the key {wanted.key!r} by now",
@@ -109,7 +121,7 @@ async def pause(store: Store, prompt_id: str, note: str | None, version: int | N
         if answer.status == "gone":
             no_such_prompt(prompt_id)
         if PromptStatus(answer.status).is_armed:
-            raise _stale(prompt_id, answer.version, version)
+            raise stale(prompt_id, answer.version, version)
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status}{_already(answer.status, 'paused')}")
     return Paused(await read_whole(store, prompt_id), answer)
 
@@ -126,7 +138,7 @@ async def resume(store: Store, limits: Limits, prompt_id: str, *, by: str) -> Re
             raise Conflict(f"prompt {ids.short(prompt_id)} is {prompt.status}: only a paused one can be resumed")
         now = store.clock.now()
         start = now if prompt.next_nominal is None else prompt.next_nominal
-        following = _first_to_come(prompt, start, now)
+        following = first_to_come(prompt, start, now)
         if following is None:
             raise Conflict(
                 f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it was paused",
@@ -149,6 +161,8 @@ async def skip(
         _refuse_cancelled(prompt)
         if prompt.status is PromptStatus.QUARANTINED:
             raise Conflict(f"prompt {ids.short(prompt_id)} is quarantined", hint="`doctor` says why, `edit` repairs it")
+        if prompt.status is PromptStatus.PENDING_APPROVAL:
+            raise Conflict(f"prompt {ids.short(prompt_id)} waits for approval: nothing is to come before that")
         if mode == "unskip" and occurrence == "next" and prompt.skips:
             occurrence = prompt.skips[0]
         nominal = occurrence_named(prompt, occurrence)
@@ -291,7 +305,7 @@ def first_of(wanted: Definition, found: ScheduledPrompt | Unreadable, now: int) 
     return first
 
 
-def _first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
+def first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
     """The first occurrence from `start` on that is not due yet. Of those that have begun only the latest may have a
     jitter that has not run out."""
     latest = latest_named(prompt, start - 1, now, prompt.id)
@@ -322,7 +336,7 @@ def _refuse_cancelled(prompt: ScheduledPrompt | Unreadable) -> None:
         raise Conflict(f"prompt {ids.short(prompt.id)} is cancelled", hint="schedule a new one")
 
 
-def _stale(prompt_id: str, is_now: object, was: object) -> VersionConflict:
+def stale(prompt_id: str, is_now: object, was: object) -> VersionConflict:
     return VersionConflict(
         f"prompt {ids.short(prompt_id)} has version {is_now}, and this was made on version {was}",
         hint="`show` tells what it is now",

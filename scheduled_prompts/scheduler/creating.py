@@ -41,10 +41,11 @@ async def schedule(
     first = first_occurrence(defined, now, prompt_id)
     if not upcoming or first is None:
         raise nothing_to_come(defined, now)
+    armed = PromptStatus.SCHEDULED if isinstance(given, Once) else PromptStatus.ACTIVE
     prompt = ScheduledPrompt.model_construct(
         **{name: getattr(defined, name) for name in Definition.model_fields},
+        **{"status": armed, **_waiting(scheduler, defined, now)},
         id=prompt_id,
-        status=PromptStatus.SCHEDULED if isinstance(given, Once) else PromptStatus.ACTIVE,
         next_nominal=first.nominal,
         next_at=first.due,
         created_at=now,
@@ -57,3 +58,17 @@ async def schedule(
     existing = await read_whole(scheduler.store, holder)
     wanted = prompt.model_copy(update={"schedule": kept_where_same(prompt.schedule, existing.schedule)})
     return Scheduled(False, existing, coming(existing, UPCOMING), changed_fields(existing, wanted))
+
+
+def _waiting(scheduler: Scheduler, wanted: Definition, now: int) -> dict[str, Any]:
+    """What is different about a new prompt that a person is to approve."""
+    why = scheduler.approval.why(wanted, scheduler.caller, scheduler.budgets)
+    if why is None:
+        return {}
+    return {
+        "status": PromptStatus.PENDING_APPROVAL,
+        "pending_since": now,
+        "pending_until": now + scheduler.approval.expires_after_ms,
+        "pending_why": why,
+        "pending_by": scheduler.actor,
+    }

@@ -24,6 +24,7 @@ GAP = "gap"
 ENDS = frozenset(status.value for status in FireStatus if status.has_ended)
 TYPES = (
     *("created", "edited", "paused", "resumed", "skip", "unskip", "cancelled", "quarantined"),
+    *("pending", "approved", "rejected", "expired"),
     *("missed", "retrying", "reaped"),
     *("over_budget", "cost_not_counted"),
     *("stopped_all", "started_all"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scheduled_prompts.errors import InvalidInput, StoreUnusable
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.prompt import Definition, ScheduledPrompt
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import latest_between, next_after
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.scheduler.account import Cause, Era, Row, account, eras_of
@@ -128,8 +128,9 @@ def _range(prompt: ScheduledPrompt, now: int, since: Moment | None, until: Momen
 
 
 def _last_to_come(prompt: ScheduledPrompt, now: int) -> int:
-    """The last of the next occurrences that are told."""
-    if not prompt.status.is_armed or prompt.next_nominal is None:
+    """The last of the next occurrences that are told; of what waits for approval, those that it would have."""
+    waits = prompt.status is PromptStatus.PENDING_APPROVAL
+    if not (prompt.status.is_armed or waits) or prompt.next_nominal is None:
         return now
     following = occurrences(prompt, max(now, prompt.next_nominal - 1), UPCOMING, prompt.id)
     return following[-1].nominal if following else now

@@ -23,6 +23,8 @@ async def fire_now(store: Store, prompt: ScheduledPrompt, *, rerun_of: str = "",
             raise Conflict(f"{name} is quarantined", hint="`doctor` says why, `edit` repairs it")
         if prompt.status is PromptStatus.CANCELLED:
             raise Conflict(f"{name} is cancelled", hint="schedule a new one")
+        if prompt.status is PromptStatus.PENDING_APPROVAL:
+            raise Conflict(f"{name} waits for approval: nothing of it runs before", hint="`approve` lets it fire")
         [answer] = await store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of, by=by)])
         if answer == "claimed":
             return await read_fire(store, fire_id, fire_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from redis.asyncio import Redis
 
 from scheduled_prompts import ids
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.clock import Clock
@@ -20,6 +21,7 @@ from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule import system_timezone, zone
 from scheduled_prompts.scheduler import (
     applying,
+    approving,
     changing,
     creating,
     explaining,
@@ -31,8 +33,10 @@ from scheduled_prompts.scheduler import (
 )
 from scheduled_prompts.scheduler.answers import (
     UPCOMING,
+    Approved,
     Edited,
     FirePage,
+    NotApproved,
     Paused,
     Preview,
     PromptPage,
@@ -69,8 +73,9 @@ class Scheduler:
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
     zone of prompts that name none; None: the system's. `runner`: that of prompts that name none. `policies`: those of
     prompts that say nothing else; `owners`: instead, for those of an owner. `limits`: of how many there may be.
-    `actor`: who makes the changes, as the account tells it. `caller`: on whose behalf all calls are made, with whose
-    rights; None: of whoever may reach the store. Use it as an async context manager, or call `open` and `close`.
+    `approval`: which prompts of callers wait for a person. `actor`: who makes the changes, as the account tells it.
+    `caller`: on whose behalf all calls are made, with whose rights; None: of whoever may reach the store. Use it as an
+    async context manager, or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer. With a caller, another owner's prompts do not
     exist, and calls that are not the caller's to make raise Forbidden.
@@ -87,6 +92,7 @@ class Scheduler:
         owners: Mapping[str, OwnerPolicies] | None = None,
         limits: Limits | None = None,
         budgets: Budgets | None = None,
+        approval: Approval | None = None,
         actor: str = "api",
         caller: Caller | None = None,
         clock: Clock | None = None,
@@ -100,6 +106,7 @@ class Scheduler:
         self.limits = limits or Limits()
         self.budgets = budgets or Budgets()
         self.runner = runner
+        self.approval = approval or Approval()
         self.caller = caller
         self.authority = Authority(self.store, caller, runner)
         self.actor = actor_named(actor if caller is None else caller.actor)
@@ -114,6 +121,7 @@ class Scheduler:
             owners=self.owners,
             limits=self.limits,
             budgets=self.budgets,
+            approval=self.approval,
             caller=caller,
         )
 
@@ -161,6 +169,11 @@ class Scheduler:
         """
         self.authority.require(Scope.WRITE, "schedule")
         return await creating.schedule(self, text, when, timezone, definition)
+
+    def _asks(self, wanted: Definition, changed: Collection[str], prompt_id: str) -> dict[str, str] | None:
+        """What approval an edit asks for; None where it needs none."""
+        why = self.approval.why_changed(wanted, changed, self.caller, self.budgets, prompt_id)
+        return None if why is None else {"until": str(self.clock.now() + self.approval.expires_after_ms), "why": why}
 
     def defaults_of(self, owner: object) -> dict[str, Any]:
         """The policies of a prompt of this owner that says nothing else, as far as anybody chose them."""
@@ -238,6 +251,7 @@ class Scheduler:
             changes,
             by=self.actor,
             check=self.authority.check_edit,
+            asks=self._asks,
         )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
@@ -253,6 +267,24 @@ class Scheduler:
         Raises NotFound; Conflict where it is not paused, or nothing is left to come; LimitReached."""
         prompt_id = await self._own(id_or_part, Scope.WRITE, "resume")
         return await changing.resume(self.store, self.limits, prompt_id, by=self.actor)
+
+    # Approval
+
+    async def approve(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Approved:
+        """What an agent asked for, and waits for approval, fires from its next occurrence on. `version`: only if it is
+        still what was read then.
+
+        Raises NotFound; Forbidden for a caller; Conflict where it does not wait, where its time for that ran out, or
+        where nothing is left to come of it; VersionConflict.
+        """
+        self.authority.operators_only("approve what agents ask for")
+        return await approving.approve(self.store, await self.resolve(id_or_part), note, version, by=self.actor)
+
+    async def reject(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> NotApproved:
+        """What waits for approval is cancelled; what of it still runs is asked to stop. Raises NotFound; Forbidden for
+        a caller; Conflict where it does not wait; VersionConflict."""
+        self.authority.operators_only("reject what agents ask for")
+        return await approving.reject(self.store, await self.resolve(id_or_part), note, version, by=self.actor)
 
     async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms

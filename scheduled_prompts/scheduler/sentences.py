@@ -30,6 +30,7 @@ BECAUSE = {
     "no_handler": "nobody could run it",
     "not_retried": "this kind of error is not tried again",
     "paused": "the prompt was paused",
+    "pending_approval": "the prompt was waiting for approval",
     "permanent": "trying again would not have helped",
     "prompt_cancelled": "the prompt was cancelled",
     "quiet": "it falls in quiet hours",
@@ -197,8 +198,12 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
             return (_reason(cause) + by + note + (f", from {since}" if cause.since is not None else "") + ended).lstrip(
                 ", "
             )
+        case "pending_approval":
+            return _waiting(cause, timezone)
         case "edited":
             return f"due, and not fired yet, when the schedule was edited, {since}{by}"
+        case "cancelled" if cause.reason in UNAPPROVED:
+            return f"{UNAPPROVED[cause.reason]} {since}{by if cause.reason == 'rejected' else ''}{note}"
         case "cancelled":
             if cause.since is not None and row.last <= cause.since:
                 return f"due, and not fired yet, when the prompt was cancelled, {since}{by}"
@@ -228,6 +233,8 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
     return "nothing is known of it: this should not be"
 
 
+UNAPPROVED = {"rejected": "the prompt was rejected", "expired": "nobody approved the prompt in time: it was cancelled"}
+"""By which decision a prompt was cancelled that waited for approval."""
 OVERDUE = {"halted": "all is stopped", "in_turn": "it runs when the one before has ended"}
 
 
@@ -235,6 +242,15 @@ def _reason(cause: Cause) -> str:
     if cause.reason == "failures":
         return "too many failures in a row"
     return "" if cause.reason in (None, "requested") else _because(cause.reason)
+
+
+def _waiting(cause: Cause, timezone: str) -> str:
+    is_over = cause.until is not None
+    asked = f", asked for by {cause.actor}" if cause.actor else ""
+    began = f"{',' if asked else ''} {'from' if is_over else 'since'} {moment(cause.since, timezone)}"
+    began = began if cause.since is not None else ""
+    ended = f" until {moment(cause.until, timezone)}" if is_over else ""
+    return f"the prompt {'was' if is_over else 'is'} waiting for approval{asked}{began}{ended}{_noted(cause.reason)}"
 
 
 def _fate(row: Row, cause: Cause, timezone: str, now: int) -> str:
@@ -254,8 +270,14 @@ def _fate(row: Row, cause: Cause, timezone: str, now: int) -> str:
                 began = f" from {since}" if cause.since is not None else ""
                 return f"{does} not run: the prompt was paused{by}{began} to {until}{why}"
             return f"{does} not run: the prompt is paused{by} since {since}{why}"
+        case "pending_approval":
+            if cause.since is not None and row.first <= cause.since:
+                return f"was due, and not fired yet, when approval was asked for{by} at {since}"
+            return f"{does} not run: {_waiting(cause, timezone)}"
         case "edited":
             return f"was due, and not fired yet, when the schedule was edited at {since}{by}"
+        case "cancelled" if cause.reason in UNAPPROVED:
+            return f"{does} not run: {_of_cause(row, cause, timezone)}"
         case "cancelled":
             if cause.since is not None and row.first <= cause.since:
                 return f"was due, and not fired yet, when the prompt was cancelled at {since}{by}"

@@ -138,6 +138,8 @@ class SyncScheduler:
     edit = _Blocking(Scheduler.edit)
     pause = _Blocking(Scheduler.pause)
     resume = _Blocking(Scheduler.resume)
+    approve = _Blocking(Scheduler.approve)
+    reject = _Blocking(Scheduler.reject)
     skip = _Blocking(Scheduler.skip)
     unskip = _Blocking(Scheduler.unskip)
     cancel = _Blocking(Scheduler.cancel)

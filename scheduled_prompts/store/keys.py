@@ -51,6 +51,11 @@ class Keys:
         return self.prefix + "quarantine"
 
     @property
+    def approvals(self) -> str:
+        """What waits for approval, by when that runs out."""
+        return self.prefix + "approvals"
+
+    @property
     def parked_limits(self) -> str:
         """The limits that fires are parked at."""
         return self.prefix + "parked"

@@ -82,6 +82,8 @@ class EditItem(TypedDict):
     created_at: str
     by: str
     values: str
+    approval: NotRequired[dict[str, str]]
+    """It is to be approved: `until` (ms UTC) that is waited for, and `why`."""
 
 
 class SettleItem(TypedDict):
@@ -156,6 +158,13 @@ class Cancelled(NamedTuple):
     asked_to_stop: int
 
 
+class Rejected(NamedTuple):
+    """What ended with a prompt that was not approved."""
+
+    ended: int
+    asked_to_stop: int
+
+
 class Refused(NamedTuple):
     """A transition that was not made: where the prompt (or fire) stands instead. `gone` where it does not exist."""
 
@@ -169,6 +178,10 @@ SpanKind = Literal[
     "edited",
     "paused",
     "resumed",
+    "pending",
+    "approved",
+    "rejected",
+    "expired",
     "skip",
     "unskip",
     "quarantined",
@@ -184,7 +197,10 @@ class Span(NamedTuple):
 
     `missed`: occurrences from `start` up to, not including, `end` that nobody could fire; `edited`: from `start` on
     another schedule counts, which begins with `end` (None where the schedule stayed); `paused`: what is next, `start`,
-    is not to fire; `resumed`: the pause, which lasted `since`, kept those from `start` up to `end` from firing; `skip`
+    is not to fire; `resumed`: the pause, which lasted `since`, kept those from `start` up to `end` from firing;
+    `pending`: an edit is to be approved, for a `reason` (where a pause ended by that, it lasted `since`, and kept those
+    from `start` on from firing); `approved`: the wait, which lasted `since`, kept those from `start` up to `end` from
+    firing; `rejected`, `expired`: the prompt was cancelled by that, as with `cancelled`; `skip`
     and `unskip`: the occurrence `start` is not to fire, or is after all; `quarantined`: the record was set aside, for a
     `reason`; `cancelled`: what was next, `start`, was not to come any more; `retimed`: the zone's rules changed, and
     `end` is next instead of `start`; `imported`: what was to come before `end` is told where it came from, or, from

@@ -10,7 +10,7 @@ import re
 from importlib import resources
 
 _FOLDER = resources.files(__package__) / "scripts"
-_PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "repetition")
+_PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "approval", "repetition")
 """Of the prelude, in order: each may use what stands before it."""
 _PRELUDE = "\n".join((_FOLDER / "prelude" / f"{part}.lua").read_text("utf-8") for part in _PARTS)
 _DEFINES = re.compile(r"^local function (\w+)|^local ([\w, ]+?) *(?:=|$)|^(\w+) = function", re.MULTILINE)
@@ -60,6 +60,7 @@ EDIT = Script("edit", "op now edit")
 PAUSE = Script("pause", "op now id version reason note by")
 RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips by limits")
 SKIP = Script("skip", "op now mode id version nominal skips by")
+DECIDE = Script("decide", "op now mode decision")
 CANCEL = Script("cancel", "op now id by")
 QUARANTINE = Script("quarantine", "op now id status version seq error")
 CLAIM = Script("claim", "op now items")
@@ -77,7 +78,7 @@ READ = Script("read", "op now kind ids")
 HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 
 ALL = (
-    SAVE, EDIT, PAUSE, RESUME, SKIP, CANCEL, QUARANTINE,
+    SAVE, EDIT, PAUSE, RESUME, SKIP, DECIDE, CANCEL, QUARANTINE,
     CLAIM, TAKE, EXTEND, SETTLE, WAKE, REAP, CANCEL_FIRE,
     PURGE, REPAIR, HALT, LOOK, READ, HEARTBEAT,
 )  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.limits import Limits, cap_reached
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import lease_from, pairs
 from scheduled_prompts.store.pages import BATCH, pages
@@ -20,6 +20,7 @@ from scheduled_prompts.store.records import (
     Lease,
     Purged,
     Refused,
+    Rejected,
     Serves,
     SettleItem,
     Taken,
@@ -29,6 +30,7 @@ from scheduled_prompts.store.transport import Transport, to_json
 
 PURGE_BATCH = 25
 """Prompts a script: each may have a thousand fires, and nobody else is served while they are deleted."""
+EXPIRED_AT_ONCE = 100
 DAEMON_ALIVE_MS = 15_000
 NO_LIMITS = Limits()
 NO_BUDGETS = Budgets()
@@ -53,7 +55,8 @@ class Transitions:
         by: str = "",
         op: str | None = None,
     ) -> str | None:
-        """Store a new prompt. Returns the id of the living prompt that already has its key, or None.
+        """Store a new prompt. Returns the id of the living prompt that already has its key, or None. One that is
+        `pending_approval` waits from now on, as its fields say.
 
         `imported`: what was next (ms UTC) where it comes from, '' where that is unknown; `by`: who imports it. Raises
         LimitReached.
@@ -79,6 +82,7 @@ class Transitions:
                     "more": _more(prompt),
                     "by": by,
                     **({} if imported is None else {"imported": imported}),
+                    **({"approval": _asks(prompt)} if prompt.status is PromptStatus.PENDING_APPROVAL else {}),
                 }
             ),
         )
@@ -174,7 +178,8 @@ class Transitions:
 
     async def edit(self, item: EditItem, *, limits: Limits | None = None, op: str | None = None) -> int | Refused | str:
         """Give a prompt another definition. Returns its new version; `Refused` where it is not as it was read or was
-        cancelled; the id of the living prompt that has its key; or `moved`: compute again what is next.
+        cancelled; the id of the living prompt that has its key; `moved`: compute again what is next; or `over`: it is
+        to be approved, and nothing is to come.
         Raises LimitReached."""
         wanted = {**item, "limits": _caps(limits)}
         answer = await self.transport.run(script.EDIT, op=op or self.new_op(), edit=to_json(wanted))
@@ -183,7 +188,7 @@ class Transitions:
             return int(answer[1])
         if answer[0] == "exists":
             return str(answer[1])
-        return "moved" if answer[0] == "moved" else _refused(answer)
+        return str(answer[0]) if answer[0] in ("moved", "over") else _refused(answer)
 
     async def pause(
         self,
@@ -262,6 +267,55 @@ class Transitions:
             return _refused(answer)
         return str(answer[1] if answer[0] == "late" else answer[0])
 
+    async def approve(
+        self,
+        prompt: ScheduledPrompt,
+        status: str,
+        next_nominal: int,
+        next_at: int,
+        *,
+        note: str = "",
+        by: str = "",
+        op: str | None = None,
+    ) -> Refused | None:
+        """What waits for approval fires, from `next_nominal` on. None where it does; Refused, with the status `late`,
+        where its time for that ran out."""
+        answer = await self._decide(
+            "approve",
+            {
+                "id": prompt.id,
+                "version": str(prompt.version),
+                "seq": str(prompt.seq),
+                "status": status,
+                "platform": prompt.platform,
+                "next_nominal": str(next_nominal),
+                "next_at": str(next_at),
+                "skips": skips_json(nominal for nominal in prompt.skips if nominal >= next_nominal),
+                "note": note,
+                "by": by,
+            },
+            op,
+        )
+        return None if answer[0] == "approved" else _refused(answer)
+
+    async def reject(
+        self, prompt_id: str, *, version: int | None = None, note: str = "", by: str = "", op: str | None = None
+    ) -> Rejected | Refused:
+        """What waits for approval is cancelled."""
+        said = {"id": prompt_id, "version": "" if version is None else str(version), "note": note, "by": by}
+        answer = await self._decide("reject", said, op)
+        return Rejected(int(answer[1]), int(answer[2])) if answer[0] == "rejected" else _refused(answer)
+
+    async def expire_approvals(self, *, by: str = "scheduled-prompts", op: str | None = None) -> list[str]:
+        """Cancel what nobody approved in time, at most 100 at once. Returns their ids."""
+        return [
+            str(prompt) for prompt in await self._decide("expire", {"limit": EXPIRED_AT_ONCE, "by": by, "note": ""}, op)
+        ]
+
+    async def _decide(self, mode: str, decision: Mapping[str, str | int], op: str | None) -> list[str]:
+        answer = await self.transport.run(script.DECIDE, op=op or self.new_op(), mode=mode, decision=to_json(decision))
+        return list(answer)
+
     async def cancel(self, prompt_id: str, *, by: str = "", op: str | None = None) -> Cancelled | Refused:
         """A prompt fires no more; what waits ends, what runs is asked to stop."""
         answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id, by=by)
@@ -337,9 +391,22 @@ def _more(prompt: ScheduledPrompt) -> dict[str, str]:
         "created_in": prompt.created_in,
         "lineage": " ".join(prompt.lineage) or None,
         "fired": prompt.fired or None,
+        "decision": prompt.decision,
+        "decided_at": prompt.decided_at,
+        "decided_by": prompt.decided_by,
+        "decision_note": prompt.decision_note,
         "updated_at": None if prompt.updated_at == prompt.created_at else prompt.updated_at,
     }
     return {name: str(value) for name, value in fields.items() if value is not None}
+
+
+def _asks(prompt: ScheduledPrompt) -> dict[str, str]:
+    return {
+        "since": str(prompt.pending_since),
+        "until": str(prompt.pending_until),
+        "why": prompt.pending_why or "",
+        "by": prompt.pending_by or prompt.created_by or "",
+    }
 
 
 def skips_json(nominals: Iterable[int]) -> str:

@@ -1,4 +1,4 @@
--- cancel: a prompt fires no more (scheduled | active | paused | quarantined | executed with live fires -> cancelled); its
+-- cancel: a prompt fires no more (scheduled | active | paused | pending_approval | quarantined | executed with live fires -> cancelled); its
 -- waiting fires end (queued | retrying -> cancelled), its running ones are asked to stop. A key that is no record is deleted.
 -- Guard: the prompt exists; it is not cancelled, and if executed, something of it still lives.
 -- KEYS: meta
@@ -8,7 +8,7 @@ if prior then return prior end
 local id = ARGV[3]
 local hash = prompt_key(id)
 local stored, is_no_hash = stored_prompt(id, 'version', 'seq', 'created_at', 'next_nominal', 'paused_at', 'pause_reason', 'pause_note',
-  'last_nominal', 'ended_at')
+  'last_nominal', 'ended_at', 'pending_since')
 if not stored then return {'gone'} end
 local fires = live_fires(id)
 if stored[1] == 'cancelled' or (stored[1] == 'executed' and #fires == 0) then return {'conflict', stored[1]} end
@@ -32,10 +32,11 @@ if is_no_hash then
 else
   -- What was next is known no longer; a span that is no list harms nothing but itself.
   note_change(id, 'cancelled', ARGV[4], {from = first_unclaimed(stored[5], tonumber(stored[9] or '')), stood = stored[1],
-    since = stored[6] or stored[10], reason = stored[7], note = stored[8]})
+    since = stored[11] or stored[6] or stored[10], reason = stored[7], note = stored[8]})
   redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
   redis.call('HSET', hash, 'version', raised(stored[2]), 'seq', raised(stored[3]))
   redis.call('HDEL', hash, 'skips', 'paused_at', 'pause_reason', 'pause_note')
+  end_wait(id)
   list_under(id, 'cancelled', tonumber(stored[4] or '') and stored[4] or now)
   ended, asked = stop_fires(fires, 'prompt_cancelled')
 end

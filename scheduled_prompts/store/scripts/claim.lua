@@ -1,7 +1,7 @@
 -- claim: an occurrence that is due becomes a fire (prompt: due -> next due | executed; fire: nothing -> queued | skipped |
 -- missed), and what was missed before it becomes a span. A manual run makes a fire and leaves the schedule alone.
 -- Guard: version, seq and status of the prompt as they were read, and it is scheduled or active; the fire does not exist.
--- Manual: the prompt has the version that was read, and is not cancelled.
+-- Manual: the prompt has the version that was read, is not cancelled, and does not wait for approval.
 -- KEYS: meta
 -- ARGV: op now items
 -- `items` is JSON: id, trigger, version, seq, status, fire, nominal, due, platform, runner, priority, on_crash, money,
@@ -181,7 +181,8 @@ local function claim(i, item)
   if not stored[1] then
     answers[i] = 'gone'
     if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
-  elseif (scheduled and not (unchanged and alive)) or stored[1] ~= item.version or stored[3] == 'cancelled' or redis.call('EXISTS', fire_key(item.fire)) == 1 then
+  elseif (scheduled and not (unchanged and alive)) or stored[1] ~= item.version or stored[3] == 'cancelled' or stored[3] == 'pending_approval'
+    or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
   elseif item.in_turn and waits(item) then
     answers[i] = 'waits'

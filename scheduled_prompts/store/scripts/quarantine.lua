@@ -19,6 +19,7 @@ if has_ended(status) or redis.call('HEXISTS', quarantine_key, id) == 1 then retu
 
 redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = ARGV[7], was = status}))
 remove_from_due(id)
+redis.pcall('ZREM', approvals_key, id)
 list_under(id, 'quarantined', tonumber(stored[4] or '') and stored[4] or now)
 if is_hash then redis.call('HSET', hash, 'status', 'quarantined', 'updated_at', now) end
 if is_hash then note_change(id, 'quarantined', 'scheduled-prompts', {reason = in_short(ARGV[7]), stood = status}) end

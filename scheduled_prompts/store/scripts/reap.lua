@@ -31,7 +31,7 @@ local function reap(fire)
     end_fire(fire, outcome, 'crashed', 'error', 'the daemon that ran it was lost, ' .. crashes .. ' times')
   elseif rests(fire, stored[9]) then
     outcome = stored[4] and 'interrupted' or 'skipped'
-    end_fire(fire, outcome, 'paused', 'error', 'the daemon that ran it was lost')
+    end_fire(fire, outcome, rests(fire, stored[9]), 'error', 'the daemon that ran it was lost')
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', 'crashed')
     put_back_in_ready(fire)

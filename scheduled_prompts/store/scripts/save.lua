@@ -1,11 +1,11 @@
--- save: a new prompt (nothing -> scheduled | active | paused, where it is imported), or a new "next" for one that is (`retime`: tzdata changed).
+-- save: a new prompt (nothing -> scheduled | active | pending_approval | paused, where it is imported), or a new "next" for one that is (`retime`: tzdata changed).
 -- Guard: create: no living prompt has its key, and no prompt its id; retime: version, seq and status as they were read,
 -- it is scheduled or active, and the new "next" is after the last occurrence claimed.
 -- KEYS: meta
 -- ARGV: op now mode prompt
 -- `prompt` is JSON: id, doc, status, platform, owner, agent, conversation, key, created_at, next_nominal, next_at, more
 -- (further fields of the hash), limits (see `refused_by_cap`), imported (what was next where it comes from; '': unknown;
--- absent: it is new), by (who imports it); for retime id, version, seq, status, platform, by and the new next_nominal, next_at.
+-- absent: it is new), by (who imports it), approval (where it waits for it: until, why, by, since; else absent); for retime id, version, seq, status, platform, by and the new next_nominal, next_at.
 -- Answers {'created'} | {'exists', id} | {'full', …} | {'retimed'} | {'conflict'}.
 if prior then return prior end
 local prompt = cjson.decode(ARGV[4])
@@ -32,7 +32,7 @@ if prompt.key ~= '' then
 end
 if redis.call('EXISTS', hash) == 1 then return {'conflict'} end
 local armed, caps = is_armed(prompt.status), caps_of(prompt.agent, prompt.owner, prompt.conversation)
-local refused = armed and refused_by_cap(id, caps, prompt.limits)
+local refused = is_counted(prompt.status) and refused_by_cap(id, caps, prompt.limits)
 if refused then return refused end
 
 redis.call('HSET', hash, 'doc', prompt.doc, 'status', prompt.status, 'version', 1, 'seq', 0,
@@ -54,6 +54,10 @@ if prompt.imported then
   note_change(id, 'imported', prompt.by, {from = prompt.imported, ['until'] = prompt.next_nominal})
 end
 event('created', id)
+if prompt.approval then
+  await_approval(id, prompt.approval, prompt.approval.by)
+  note_change(id, 'pending', prompt.approval.by, {reason = prompt.approval.why})
+end
 local answer = remember({'created'})
 if armed then announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at}) end
 return answer

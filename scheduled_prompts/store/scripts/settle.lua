@@ -1,5 +1,5 @@
 -- settle: the end of an attempt (running -> an end | retrying | queued again).
--- Where the prompt was paused meanwhile, there is no next attempt: it ends here.
+-- Where the prompt was paused meanwhile, or waits for approval, there is no next attempt: it ends here.
 -- Guard: the fire runs under this token. A repetition finds it no longer running under the same token, and changes nothing.
 -- KEYS: meta
 -- ARGV: op now keep items
@@ -16,16 +16,17 @@ local function put_aside(item, hash, stored)
       stored[3] = false
     end
   end
+  local why = rests(item.fire, stored[10])
   if stored[3] then
     end_flagged(item.fire, stored[3], 'error', item.error)
-  elseif rests(item.fire, stored[10]) then
+  elseif why then
     if item.outcome == 'retrying' then
       redis.call('HINCRBY', hash, 'failures', 1)
-      end_fire(item.fire, 'failed', 'paused', 'error', item.error)
+      end_fire(item.fire, 'failed', why, 'error', item.error)
     elseif item.started_at ~= '' and item.reason ~= 'given_back' then
-      end_fire(item.fire, 'interrupted', 'paused', 'error', 'the daemon was stopped')
+      end_fire(item.fire, 'interrupted', why, 'error', 'the daemon was stopped')
     else
-      end_flagged(item.fire, 'paused')
+      end_flagged(item.fire, why)
     end
   elseif item.outcome == 'retrying' then
     redis.call('HINCRBY', hash, 'failures', 1)

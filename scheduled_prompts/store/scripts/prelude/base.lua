@@ -31,6 +31,7 @@ local platforms_key, queues_key, quarantine_key = P .. 'platforms', P .. 'queues
 local leases_key, retries_key, events_key = P .. 'leases', P .. 'retries', P .. 'events'
 local daemons_key, daemon_info_key = P .. 'daemons', P .. 'daemon_info'
 local halts_key, parked_limits_key, fair_key = P .. 'halts', P .. 'parked', P .. 'fair'
+local approvals_key = P .. 'approvals'
 
 local function prompt_of(fire_id) return string.sub(fire_id, 1, 26) end
 

@@ -100,7 +100,7 @@ local function forget_fires(id, fires)
 end
 
 -- The end of a fire that somebody asked to stop. What a pause, an edit or a skip took back was skipped, not cancelled.
-local taken_back = {paused = true, edited = true, requested = true}
+local taken_back = {paused = true, edited = true, requested = true, pending_approval = true}
 
 local function end_flagged(fire, why, ...)
   local status = taken_back[why] and 'skipped' or 'cancelled'
@@ -151,9 +151,11 @@ local function stop_fires(fires, why)
   return ended, asked
 end
 
--- A pause holds for the next attempt of a fire, too, that ran when it came.
+-- A pause holds for the next attempt of a fire, too, that ran when it came; and so does waiting for approval. Returns the
+-- status that says so, or false.
 local function rests(fire, trigger)
-  return trigger == 'schedule' and redis.call('HGET', prompt_key(prompt_of(fire)), 'status') == 'paused'
+  local status = trigger == 'schedule' and redis.call('HGET', prompt_key(prompt_of(fire)), 'status')
+  return (status == 'paused' or status == 'pending_approval') and status
 end
 
 -- What was claimed ahead is taken back: fires of the schedule that are not due yet, and, unless `only_ahead`, those that

@@ -28,6 +28,8 @@ end
 
 local function has_ended(status) return status == 'executed' or status == 'cancelled' end
 local function is_armed(status) return status == 'scheduled' or status == 'active' end
+-- What waits for approval counts as active, or an agent could ask for any number.
+local function is_counted(status) return is_armed(status) or status == 'pending_approval' end
 
 -- The sets of active prompts that one counts in, with blanks between: what agents create counts for its owner (what has no
 -- owner is counted together, so that leaving it out is no way around) and for its conversation. What people create does not.
@@ -38,12 +40,12 @@ local function caps_of(agent, owner, conversation)
   return caps
 end
 
--- A prompt joins the sets that its hash names when it is armed, and leaves them with any other status. Also where nothing is
+-- A prompt joins the sets that its hash names when it is armed or waits for approval, and leaves them with any other status. Also where nothing is
 -- limited: a limit that is set later then finds them right.
 local function count_active(id, status)
   local caps = redis.pcall('HGET', prompt_key(id), 'caps')
   if type(caps) ~= 'string' then return end
-  for cap in string.gmatch(caps, '%S+') do redis.pcall(is_armed(status) and 'SADD' or 'SREM', active_key(cap), id) end
+  for cap in string.gmatch(caps, '%S+') do redis.pcall(is_counted(status) and 'SADD' or 'SREM', active_key(cap), id) end
 end
 
 -- Why a prompt cannot be armed: {'full', the set, its limit} where one that it is not in has no room. `limits`: the most
@@ -66,7 +68,7 @@ end
 
 -- The same for one whose record may lie about where it is listed.
 local function list_under(id, to, created)
-  for _, status in ipairs({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'}) do
+  for _, status in ipairs({'scheduled', 'active', 'paused', 'pending_approval', 'quarantined', 'executed', 'cancelled'}) do
     redis.call('ZREM', by_key('status', status), id)
   end
   if to then redis.call('ZADD', by_key('status', to), created, id) end
