@@ -34,6 +34,8 @@ _MEANINGS = {
     "not_due": "prompt {name} is to fire at {should}, and {place} does not say so",
     "wrongly_due": "prompt {member} is listed in {name}, and is {is}",
     "due_without_prompt": "{name} lists prompt {member}, which is gone",
+    "not_in_approvals": "prompt {name} waits for approval until {should}, and {place} does not say so",
+    "wrongly_in_approvals": "`approvals` lists prompt {member}, which is {is}",
     "wrong_caps": "prompt {name} says that it is counted for {is}, and its definition says for {should}",
     "not_counted": "prompt {name} is missing among the active ones in {place}",
     "wrongly_counted": "{name} counts prompt {member}, which is {is}",

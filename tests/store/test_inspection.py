@@ -62,6 +62,14 @@ class Household:
         return found
 
 
+PENDING = {
+    "status": PromptStatus.PENDING_APPROVAL,
+    "pending_since": 1_000,
+    "pending_until": 4_000_000_000_000,
+    "pending_why": "agent maid is to be approved",
+}
+
+
 async def household(lab: Lab) -> Household:
     store = await lab.store()
     prompts, fires = {}, {}
@@ -80,6 +88,7 @@ async def household(lab: Lab) -> Household:
 
     prompts["scheduled"] = (await saved(store, once=True, owner="bob", next_at=store.clock.now() + HOUR)).id
     prompts["paused"] = (await paused(store, await saved(store, platform="mail", owner="ann", key="weekly"))).id
+    prompts["pending"] = (await saved(store, agent="maid", owner="eve", **PENDING)).id
     executed = await saved(store, once=True, key="once")
     prompts["executed"] = executed.id
     await claimed(store, executed)
@@ -196,6 +205,21 @@ DAMAGES: dict[str, tuple[Callable[[Household], Any], set[str], str]] = {
     "a platform is not looked at": (srem("platforms", "chat"), {"platform_unseen"}, "due:chat"),
     "a platform that is to be looked at again": (srem("platforms", "mail"), {"platform_unseen"}, "<paused>"),
     "a paused prompt is due": (zadd("due:default", "<paused>"), {"wrongly_due"}, "<paused>"),
+    "a prompt that waits for approval is due": (zadd("due:default", "<pending>"), {"wrongly_due"}, "<pending>"),
+    "nobody would cancel it where nobody approves it": (
+        zrem("approvals", "<pending>"),
+        {"not_in_approvals"},
+        "<pending>",
+    ),
+    "it would be cancelled too soon": (zadd("approvals", "<pending>", 5), {"wrong_score"}, "<pending>"),
+    "a prompt waits for approval that has it": (zadd("approvals", "<active>"), {"wrongly_in_approvals"}, "<active>"),
+    "nobody waits for approval": (zadd("approvals", NOBODY), {"index_without_prompt"}, NOBODY),
+    "what waits for approval is not counted": (srem("active:owner:eve", "<pending>"), {"not_counted"}, "<pending>"),
+    "an approval that is waited for until nobody knows when": (
+        hset("prompt:<pending>", "pending_until", "soon"),
+        {"unreadable_prompt"},
+        "<pending>",
+    ),
     "an executed prompt is due": (zadd("due:default", "<executed>"), {"wrongly_due"}, "<executed>"),
     "a cancelled prompt is due": (zadd("due:default", "<cancelled>"), {"wrongly_due"}, "<cancelled>"),
     "a prompt that was set aside is due": (zadd("due:default", "<quarantined>"), {"wrongly_due"}, "<quarantined>"),

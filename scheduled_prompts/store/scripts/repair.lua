@@ -14,15 +14,16 @@ local AT_ONCE = 200  -- records and entries judged in one call: nobody else is s
 local LEASE = 300000  -- a live daemon renews it sooner than that, by its own; what a lost one held is then reaped
 local indexes_of_fires = {running = leases_key, retrying = retries_key}
 local ends = as_set({'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'skipped', 'missed'})
-local statuses = as_set({'scheduled', 'active', 'paused', 'quarantined', 'executed', 'cancelled'})
+local statuses = as_set({'scheduled', 'active', 'paused', 'pending_approval', 'quarantined', 'executed', 'cancelled'})
 local kinds_of_keys = {by = 'zset', active = 'set', rate = 'zset', turns = 'zset', due = 'zset', ready = 'zset', history = 'zset',
   live = 'set', spans = 'list', version = 'hash', key = 'string', ended = 'hash', op = 'string', parked = 'zset', slots = 'set',
   spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
-  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set', fair = 'hash'}
+  events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set', fair = 'hash',
+  approvals = 'zset'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
 local walked = as_set({'by', 'active', 'turns', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked',
-  'slots'})
+  'slots', 'approvals'})
 
 local items, mending = cjson.decode(ARGV[5]), ARGV[3] == 'mend'
 local subject, wanted, found, outcome = nil, mending and items[1] or nil, {}, 'sound'
@@ -59,7 +60,7 @@ end
 -- A prompt as far as its indexes follow from it; nil where there is none. `readable` is false for a record that nobody can
 -- arm or list: it is to be set aside, unless a newer release wrote it, and its entries go with that.
 local function prompt_at(id)
-  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at', 'caps')
+  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at', 'caps', 'pending_until')
   if not stored then return nil end
   local ok, definition = pcall(cjson.decode, stored[2] or '')
   if not ok or type(definition) ~= 'table' then definition = {} end
@@ -67,7 +68,7 @@ local function prompt_at(id)
   if platform == nil then platform = 'default' end
   local defined = ok and next(definition) ~= nil and type(platform) == 'string'
   local prompt = {is_no_hash = is_no_hash, status = stored[1], created = stored[3], next_at = stored[4], defined = defined,
-    caps_said = stored[5] or ''}
+    caps_said = stored[5] or '', pending_until = stored[6]}
   for _, field in ipairs({'owner', 'agent', 'conversation', 'key'}) do
     if type(definition[field]) == 'string' then prompt[field] = definition[field] end
   end
@@ -87,6 +88,7 @@ local function prompt_at(id)
   else
     prompt.readable = statuses[prompt.status] and defined and tonumber(prompt.created or '')
       and (not prompt.armed or tonumber(prompt.next_at or ''))
+      and (prompt.status ~= 'pending_approval' or tonumber(prompt.pending_until or ''))
   end
   return prompt
 end
@@ -97,6 +99,7 @@ local function set_aside(id, prompt)
     redis.call('HSET', quarantine_key, id, cjson.encode({at = now, error = 'its record cannot be read', was = was}))
   end
   remove_from_due(id)
+  redis.pcall('ZREM', approvals_key, id)
   list_under(id, 'quarantined', tonumber(prompt.created or '') and prompt.created or now)
   if not prompt.is_no_hash then
     redis.call('HSET', prompt_key(id), 'status', 'quarantined', 'updated_at', now)
@@ -129,7 +132,7 @@ local function judge_caps(id, prompt)
       count_active(id, prompt.status)
     end, prompt.caps_said, prompt.caps)
   end
-  if not prompt.armed then return end
+  if not is_counted(prompt.status) then return end
   for cap in string.gmatch(prompt.caps, '%S+') do
     if redis.pcall('SISMEMBER', active_key(cap), id) ~= 1 then
       damage('not_counted', name_of(active_key(cap)), function() redis.call('SADD', active_key(cap), id) end)
@@ -171,7 +174,13 @@ local function judge_prompt(id)
       announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at})
     end)
   end
-  if prompt.status == 'paused' and redis.pcall('SISMEMBER', platforms_key, prompt.platform) ~= 1 then
+  local pending = prompt.status == 'pending_approval'
+  if pending then
+    must_list('not_in_approvals', approvals_key, id, prompt.pending_until, function()
+      redis.call('ZADD', approvals_key, prompt.pending_until, id)
+    end)
+  end
+  if (prompt.status == 'paused' or pending) and redis.pcall('SISMEMBER', platforms_key, prompt.platform) ~= 1 then
     damage('platform_unseen', name_of(platforms_key), function() redis.call('SADD', platforms_key, prompt.platform) end)
   end
   if prompt.key and not has_ended(prompt.status) then judge_key_of(id, prompt) end
@@ -261,8 +270,10 @@ local function judge_entry_of_prompt(name, kind, rest, id, remove)
     end
   elseif not prompt.readable then
     return
+  elseif kind == 'approvals' then
+    if prompt.status ~= 'pending_approval' then damage('wrongly_in_approvals', name, remove, prompt.status) end
   elseif kind == 'active' then
-    if not prompt.armed then
+    if not is_counted(prompt.status) then
       damage('wrongly_counted', name, remove, prompt.status)
     elseif prompt.defined and not string.find(' ' .. prompt.caps .. ' ', ' ' .. rest .. ' ', 1, true) then
       damage('wrong_index', name, remove)
@@ -317,7 +328,7 @@ local function judge_entry(name, member)
   local kind, rest = split(name)
   local function remove() redis.call(removals[kinds_of_keys[kind] or named_keys[kind]], scanned_key(name), member) end
   if redis.call('EXISTS', scanned_key(name)) == 0 then return end
-  if kind == 'by' or kind == 'active' or kind == 'due' or kind == 'quarantine' then
+  if kind == 'by' or kind == 'active' or kind == 'due' or kind == 'quarantine' or kind == 'approvals' then
     judge_entry_of_prompt(name, kind, rest, member, remove)
   else
     judge_entry_of_fire(name, kind, rest, member, remove)
