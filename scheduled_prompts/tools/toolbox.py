@@ -22,6 +22,11 @@ Arguments = Mapping[str, Any] | str | None
 """As a model gave them: an object, or the JSON of one."""
 
 
+def specs(caller: Caller | None = None) -> list[ToolSpec]:
+    """The tools that a caller may use; None: all."""
+    return [tool.spec if caller is None else _fit(tool.spec, caller) for tool in catalogue.of(caller).values()]
+
+
 class Tools:
     """The tools over a scheduler, which is the host's: it opens and closes it."""
 
@@ -30,7 +35,7 @@ class Tools:
 
     def specs(self, caller: Caller | None = None) -> list[ToolSpec]:
         """The tools that a caller may use; None: all."""
-        return [tool.spec if caller is None else _fit(tool.spec, caller) for tool in catalogue.of(caller).values()]
+        return specs(caller)
 
     async def call(self, name: str, arguments: Arguments = None, caller: Caller | None = None) -> dict[str, Any]:
         """Call a tool on behalf of a caller (None: of one that has no owner). The answer says `ok`, and what was done
