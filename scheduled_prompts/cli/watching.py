@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from scheduled_prompts.cli.halting import halt_view
@@ -17,6 +14,7 @@ from scheduled_prompts.cli.moments import absolute
 from scheduled_prompts.cli.options import Choices, seconds
 from scheduled_prompts.cli.output import write_document, write_lines, write_note, write_warning
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
+from scheduled_prompts.cli.signals import ended_by_signals
 from scheduled_prompts.cli.spending import spending_view
 from scheduled_prompts.errors import InvalidInput, StoreUnreachable
 from scheduled_prompts.scheduler import Scheduler
@@ -80,7 +78,7 @@ async def follow_events(choices: Choices, asked: Asked) -> None:
         since = _since(asked.since, scheduler)
         feed = scheduler.events(since=since, prompt=prompt, types=asked.types)
         tell = _write_objects if choices.as_json else _teller()
-        with _ended_by_signals():
+        with ended_by_signals():
             if since is None:
                 page = await scheduler.past_events(limit=asked.limit, prompt=prompt, types=asked.types)
                 await tell(scheduler, page.items)
@@ -127,30 +125,6 @@ def _teller() -> Tell:
             write_lines(lines)
 
     return tell
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end what is within, and nothing else."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    heard = False
-
-    def hear() -> None:
-        nonlocal heard
-        heard = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, hear)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not heard:
-            raise
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def _since(text: str | None, scheduler: Scheduler) -> Since | None:
