@@ -20,11 +20,11 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing,webhook]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,mcp,testing,webhook]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,testing,webhook]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,mcp,testing,webhook]" --group dev
 	@touch $@
 
 run: install  ## start the daemon (ARGS="--slots 10" …)
@@ -43,7 +43,7 @@ smoke: $(VENV)/.dev  ## every command once, by the built wheel in an empty envir
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$folder" . && \
 	$(PYTHON) -m venv "$$folder/venv" && \
 	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-		"$$(echo $$folder/*.whl)[embedded,webhook]" && \
+		"$$(echo $$folder/*.whl)[embedded,mcp,webhook]" && \
 	"$$folder/venv/bin/python" tests/wheel/smoke.py
 
 format: $(VENV)/.dev  ## let ruff format the code

@@ -4,4 +4,4 @@ What a command does is in a file of its own beside `app.py`, imported when it is
 commands known; the order is that of `--help`.
 """
 
-from scheduled_prompts.cli.commands import making, changing, files, fires, seeing, watching, operating, serving  # noqa: F401, I001  (in the order of --help)
+from scheduled_prompts.cli.commands import making, changing, files, fires, seeing, watching, operating, serving, agents  # noqa: F401, I001  (in the order of --help)

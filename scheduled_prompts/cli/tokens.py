@@ -1,0 +1,50 @@
+"""`token make`, `token revoke`: who may come in from elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from scheduled_prompts.caller import Caller
+from scheduled_prompts.cli.mcp_serving import Said
+from scheduled_prompts.cli.moments import absolute
+from scheduled_prompts.cli.options import Choices
+from scheduled_prompts.cli.output import write_document, write_lines, write_note
+from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
+from scheduled_prompts.errors import Forbidden
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.views import instant
+
+
+async def make(choices: Choices, said: Said, lifetime: float) -> None:
+    who = said.identity()
+    caller = Caller(**who.model_dump())
+    async with open_scheduler(chosen_settings(choices)) as scheduler:
+        _check_allowed(scheduler)
+        made = await scheduler.store.new_token(caller, lifetime=lifetime)
+        zone = scheduler.timezone
+    if choices.as_json:
+        caller_view = caller.model_dump(mode="json", exclude={"fire", "attempt", "tool_call_id"})
+        caller_view["scopes"] = sorted(caller.scopes)
+        document = {"id": made.id, "token": made.token, "expires_at": instant(made.expires_at, zone)}
+        write_document({**document, "caller": caller_view})
+        return
+    write_note(f"good until {absolute(made.expires_at, zone)}, and shown only now")
+    write_note(f"to end it: {command_line(choices, 'token', 'revoke', made.id)}")
+    write_lines(made.token)
+
+
+async def revoke(choices: Choices, which: str) -> None:
+    if which == "-":
+        which = sys.stdin.readline()
+    async with open_scheduler(chosen_settings(choices)) as scheduler:
+        _check_allowed(scheduler)
+        revoked = await scheduler.store.revoke(which.strip())
+    if choices.as_json:
+        write_document({"revoked": revoked})
+    else:
+        write_lines(f"token {revoked} is good no more")
+
+
+def _check_allowed(scheduler: Scheduler) -> None:
+    if scheduler.caller is not None:
+        raise Forbidden("a token makes and revokes no tokens", hint="ask whoever runs the store")
