@@ -23,6 +23,7 @@ from scheduled_prompts.scheduler import (
     applying,
     approving,
     changing,
+    cleaning,
     creating,
     explaining,
     exporting,
@@ -31,6 +32,7 @@ from scheduled_prompts.scheduler import (
     serving,
     spending,
 )
+from scheduled_prompts.scheduler.allowances import Allowance, allowances
 from scheduled_prompts.scheduler.answers import (
     UPCOMING,
     Approved,
@@ -56,7 +58,7 @@ from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import Halt, Stopped
-from scheduled_prompts.store.records import Cancelled, DaemonInfo, Quarantined, Span, Unreadable
+from scheduled_prompts.store.records import Cancelled, DaemonInfo, Purged, Quarantined, Span, Unreadable
 from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 
 if TYPE_CHECKING:
@@ -310,6 +312,13 @@ class Scheduler:
             finding.no_such_prompt(id_or_part)
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status} already: there is nothing left to cancel")
 
+    async def clean_up(self, days: float = 30) -> Purged:
+        """Delete the caller's prompts that ended more than `days` ago, with their account.
+
+        Raises Forbidden for whom no owner binds: a daemon cleans up by itself; InvalidInput.
+        """
+        return await cleaning.clean_up(self.store, self.caller, days)
+
     # The kill switch
 
     async def stop_all(self, note: str | None = None, *, cancel_running: bool = False) -> Stopped:
@@ -420,6 +429,10 @@ class Scheduler:
         """The daemons that live."""
         self.authority.operators_only("see the daemons")
         return await serving.daemons(self.store)
+
+    async def allowances(self) -> Sequence[Allowance]:
+        """The limits that hold for what the caller makes, and how much of each is used."""
+        return await allowances(self.store, self.limits, self.caller or Caller())
 
     # How things stand, and what happens
 

@@ -21,11 +21,12 @@ from scheduled_prompts.store.reads import Reads
 from scheduled_prompts.store.spend import Spend
 from scheduled_prompts.store.transitions import Transitions
 from scheduled_prompts.store.transport import Transport
+from scheduled_prompts.store.used import Used
 
 PATIENCE = 5.0
 
 
-class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Orphans, Access):
+class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, Orphans, Access, Used):
     """The records of one namespace on one server.
 
     `patience`: how long, in seconds, a command is sent again before StoreUnreachable is raised.

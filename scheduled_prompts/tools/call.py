@@ -1,4 +1,4 @@
-"""One call of a tool: on whose behalf, and what its handler needs."""
+"""One call of a tool: on whose behalf, and what its handler needs to know."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduled_prompts.caller import Caller
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.tools.references import meant
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,22 @@ class Call:
     def now(self) -> int:
         return self.scheduler.clock.now()
 
+    @property
+    def currency(self) -> str:
+        return self.scheduler.budgets.currency
+
     async def prompt(self, said: str) -> ScheduledPrompt:
-        """The prompt that a model means."""
-        return await self.scheduler.get(said)
+        """The prompt that a model means. Raises NotFound; InvalidInput where it could be several."""
+        return await meant(self.scheduler, self.caller, said)
+
+    async def unserved(self, definition: Definition) -> str | None:
+        """Why nothing would run a prompt now, in words that tell nothing of the house."""
+        if await self.scheduler.halted() is not None:
+            return "a person has stopped everything"
+        reason = await self.scheduler.why_unserved(definition)
+        if reason is None:
+            return None
+        return "no daemon is running" if reason.startswith("no daemon is running") else reason.partition(" (")[0]
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

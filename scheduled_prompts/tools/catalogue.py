@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduled_prompts.caller import Caller
-from scheduled_prompts.tools import making, seeing
+from scheduled_prompts.tools import changing, making, seeing
 from scheduled_prompts.tools.spec import Tool
 
 ALL: dict[str, Tool] = {
@@ -12,6 +12,16 @@ ALL: dict[str, Tool] = {
         making.schedule_prompt,
         seeing.list_scheduled_prompts,
         seeing.get_scheduled_prompt,
+        changing.update_scheduled_prompt,
+        changing.cancel_scheduled_prompt,
+        changing.pause_scheduled_prompt,
+        changing.resume_scheduled_prompt,
+        changing.run_scheduled_prompt_now,
+        changing.skip_occurrence,
+        making.preview_schedule,
+        seeing.list_fires,
+        seeing.explain_scheduled_prompt,
+        changing.cleanup_expired_prompts,
     )
 }
 

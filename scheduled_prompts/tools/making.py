@@ -1,4 +1,4 @@
-"""schedule_prompt: what an agent books for itself."""
+"""schedule_prompt and preview_schedule: what an agent books for itself, and what it would come to."""
 
 from __future__ import annotations
 
@@ -6,56 +6,83 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from scheduled_prompts.caller import Scope
-from scheduled_prompts.tools.answers import ScheduledAnswer, instants, named, prompt_record
+from scheduled_prompts.schedule import Once, zone
+from scheduled_prompts.scheduler import Scheduled
+from scheduled_prompts.tools import words
+from scheduled_prompts.tools.answers import (
+    PreviewAnswer,
+    ScheduledAnswer,
+    instants,
+    limit_records,
+    of_prompt,
+    when_of,
+)
 from scheduled_prompts.tools.call import Call, without_none
 from scheduled_prompts.tools.spec import Between, tool
+from scheduled_prompts.tools.times import apart, instant_said
 
-WHEN = (
+When = Annotated[
+    str,
     "When it runs. Once: 'in 20m', 'tomorrow at 9am', 'at 2030-12-01 09:00'. Again and again: 'every 2h', "
     "'every day at 9am', 'every weekday at 9am', 'every monday and thursday at 18:30', or a cron expression with five "
-    "fields: '0 9 * * 1-5'. A time of day needs am, pm or minutes: '9am', '21:00'. One time or one rhythm only."
-)
-ZONE = "IANA time zone in which the times are read, for example 'Europe/Berlin'. Not an abbreviation."
+    "fields, '0 9 * * 1-5'. A time of day is '9am' or '21:00', never '9' alone. One time or one rhythm only.",
+]
+Zone = Annotated[
+    str | None,
+    "IANA time zone in which times are read, for example 'Europe/Berlin'. If left out, the answer says which it is.",
+]
+Start = Annotated[str | None, "It does not run before this date and time, for example '2030-12-01T09:00'."]
+End = Annotated[str | None, "It does not run from this date and time on, for example '2030-12-31T18:00'."]
+Most = Annotated[int | None, "It is over after so many runs.", Between(1, 1_000_000_000)]
+Quiet = Annotated[str | None, "Times of day at which it does not run, for example '22:00-07:00'; 'none' for none."]
+Misfire = Annotated[
+    Literal["once", "skip", "all"] | None,
+    "What to do about times that passed while nothing could run: 'once' runs for the latest, 'skip' for none, 'all' "
+    "for each.",
+]
+Cost = Annotated[Decimal | None, "The most that one run may cost, for example 0.50."]
+Runner = Annotated[str | None, "Which runner does the work. Leave it out for the usual one."]
 
 
 @tool(
-    "Schedule a prompt: at the given time, or again and again, its text is handed to an agent, which then does what "
-    "it says. Use it for reminders, later tasks and recurring jobs. Example: "
-    '{"prompt": "Summarise the new issues and post the summary", "when": "every weekday at 9am", '
-    '"timezone": "Europe/Berlin"}.',
+    "Schedule a prompt: at that time, or again and again, its text is handed to an agent, which then does what it "
+    "says. For reminders, later tasks and recurring jobs.",
+    example={
+        "prompt": "Summarise the new issues of the project and post the summary.",
+        "when": "every weekday at 9am",
+        "timezone": "Europe/Berlin",
+    },
     answer=ScheduledAnswer,
     scope=Scope.WRITE,
 )
 async def schedule_prompt(
     call: Call,
     prompt: Annotated[
-        str, "What is to be done then, complete in itself: whoever reads it then does not see this conversation."
+        str, "What is to be done then. Complete in itself: whoever reads it then does not see this conversation."
     ],
-    when: Annotated[str, WHEN],
-    timezone: Annotated[str | None, ZONE] = None,
-    name: Annotated[str | None, "A short title to find it by, for example 'standup notes'."] = None,
+    when: When,
+    timezone: Zone = None,
+    name: Annotated[str | None, "A short title to find it by, for example 'issue summary'."] = None,
     key: Annotated[
         str | None,
-        "A word of your own, without blanks, that makes it unique, for example 'daily-standup': scheduling the same "
-        "key again creates nothing new.",
+        "A word of your own without blanks, for example 'issue-summary'. While a scheduled prompt with this key lives, "
+        "no second one is made.",
     ] = None,
-    start_at: Annotated[str | None, "It does not run before this date or time, for example '2030-12-01T09:00'."] = None,
-    end_at: Annotated[str | None, "It does not run from this date or time on, for example '2030-12-31T18:00'."] = None,
-    max_fires: Annotated[int | None, "It ends after running so many times.", Between(1, 1_000_000_000)] = None,
-    quiet: Annotated[str | None, "Times of day at which it does not run, for example '22:00-07:00'."] = None,
-    misfire: Annotated[
-        Literal["once", "skip", "all"] | None,
-        "If its time passed while nothing could run: run once for the latest ('once', the default), not at all "
-        "('skip'), or for each ('all').",
-    ] = None,
-    max_cost: Annotated[Decimal | None, "What one run may cost at most, for example 0.50."] = None,
-    runner: Annotated[str | None, "Which runner does it. Leave it out for the usual one."] = None,
+    start_at: Start = None,
+    end_at: End = None,
+    max_fires: Most = None,
+    quiet: Quiet = None,
+    misfire: Misfire = None,
+    max_cost: Cost = None,
+    runner: Runner = None,
 ) -> dict[str, Any]:
+    when, timezone = apart(when, timezone)
+    zone_name = zone(timezone or call.scheduler.timezone).key
     policies = without_none(
         name=name,
         key=key,
-        start_at=start_at,
-        end_at=end_at,
+        start_at=instant_said("start_at", start_at, call.now, zone_name),
+        end_at=instant_said("end_at", end_at, call.now, zone_name),
         max_fires=max_fires,
         quiet=quiet,
         misfire=misfire,
@@ -63,12 +90,70 @@ async def schedule_prompt(
         runner=runner,
     )
     done = await call.scheduler.schedule(prompt, when, timezone=timezone, **policies)
+    unserved = await call.unserved(done.prompt)
+    allowances = await call.scheduler.allowances()
     return {
-        "message": f"{'Scheduled' if done.created else 'There is already'} {named(done.prompt)}.",
+        "message": _scheduled(call, done, unserved, allowances),
         "created": done.created,
         "differs": done.differs,
-        "scheduled_prompt": prompt_record(done.prompt, done.upcoming),
-        "timezone": done.prompt.timezone,
-        "upcoming": instants(done.upcoming, done.prompt.timezone),
-        "unserved": await call.scheduler.why_unserved(done.prompt),
+        **of_prompt(done.prompt, done.upcoming, unserved),
+        "limits": limit_records(allowances),
+    }
+
+
+def _scheduled(call: Call, done: Scheduled, unserved: str | None, allowances: Any) -> str:
+    prompt = done.prompt
+    if done.created:
+        head = f"Scheduled {words.title(prompt)}: {words.rhythm(prompt)}."
+    else:
+        asked = f" Unlike what you asked for: {', '.join(done.differs)}." if done.differs else " It is as you asked."
+        change = " update_scheduled_prompt changes it." if done.differs else ""
+        head = (
+            f"Nothing new was made: {words.title(prompt)} has the key {prompt.key!r} already and stays as it is: "
+            f"{words.rhythm(prompt)}.{asked}{change}"
+        )
+    return words.told(head, words.next_of(prompt, done.upcoming, call.now, unserved), words.limits(allowances))
+
+
+@tool(
+    "Say when something would run, without scheduling anything: to check a time before schedule_prompt.",
+    example={"when": "every month on the last day at 17:00", "timezone": "Europe/Berlin"},
+    answer=PreviewAnswer,
+    scope=Scope.READ,
+    read_only=True,
+    idempotent=True,
+)
+async def preview_schedule(
+    call: Call,
+    when: When,
+    timezone: Zone = None,
+    count: Annotated[int, "How many times to show; 5 if left out.", Between(1, 50)] = 5,
+    start_at: Start = None,
+    end_at: End = None,
+    max_fires: Most = None,
+    quiet: Quiet = None,
+) -> dict[str, Any]:
+    when, timezone = apart(when, timezone)
+    zone_name = zone(timezone or call.scheduler.timezone).key
+    policies = without_none(
+        start_at=instant_said("start_at", start_at, call.now, zone_name),
+        end_at=instant_said("end_at", end_at, call.now, zone_name),
+        max_fires=max_fires,
+        quiet=quiet,
+    )
+    shown = call.scheduler.preview(when, timezone=timezone, count=count, **policies)
+    rhythm = words.rhythm(shown.definition)
+    if shown.upcoming:
+        first = shown.upcoming[:5]
+        message = f"{rhythm}. {words.next_runs(shown.definition, first, call.now).replace('It runs', 'It would run')}"
+        if not isinstance(shown.schedule, Once) and len(shown.upcoming) > len(first):
+            message += f" `upcoming` has {len(shown.upcoming)} of them."
+    else:
+        message = f"{rhythm}. It would never run."
+    return {
+        "message": f"{message} Nothing was scheduled.",
+        "when": when_of(shown.schedule),
+        "timezone": shown.timezone,
+        "schedule": rhythm,
+        "upcoming": instants(shown.timezone, shown.upcoming),
     }

@@ -1,20 +1,41 @@
-"""list_scheduled_prompts and get_scheduled_prompt: what there is."""
+"""What there is, what became of it, and why."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections import Counter
+from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
-from scheduled_prompts.tools.answers import ListAnswer, PromptAnswer, instants, named, prompt_record
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.scheduler.account import Row
+from scheduled_prompts.scheduler.sentences import moment
+from scheduled_prompts.tools import words
+from scheduled_prompts.tools.answers import (
+    ExplainedAnswer,
+    FiresAnswer,
+    ListAnswer,
+    ShownAnswer,
+    account_row,
+    fire_record,
+    limit_records,
+    of_prompt,
+    policies_of,
+    prompt_record,
+)
 from scheduled_prompts.tools.call import Call
 from scheduled_prompts.tools.spec import Between, tool
+from scheduled_prompts.views import instant
 
+Which = Annotated[str, "Which one: its id, the last 8 characters of its id, its key, or its name."]
 LISTED = 20
-ID = "Which one: its id, the last 8 characters of its id, its key, or its name."
+LATELY = 5
+MOST_ROWS = 40
+"""How many rows of an account an answer has: the latest."""
 
 
 @tool(
-    "List your scheduled prompts, newest first: those that are to run, and those that are paused or have ended.",
+    "List your scheduled prompts, newest first: those that are to run, and those that are paused or over.",
+    example={"status": "active"},
     answer=ListAnswer,
     scope=Scope.READ,
     read_only=True,
@@ -23,35 +44,148 @@ ID = "Which one: its id, the last 8 characters of its id, its key, or its name."
 async def list_scheduled_prompts(
     call: Call,
     status: Annotated[
-        Literal["scheduled", "active", "paused", "executed", "cancelled", "quarantined"] | None,
-        "Only those: 'scheduled' (to run once), 'active' (recurring), 'paused', 'executed' (over), 'cancelled'.",
+        PromptStatus | None,
+        "Only those: 'scheduled' (to run once), 'active' (recurring), 'paused', 'executed' (over), 'cancelled'. All if "
+        "left out.",
     ] = None,
     limit: Annotated[int, "How many at most; 20 if left out.", Between(1, 100)] = LISTED,
     cursor: Annotated[str | None, "For the next page: the `cursor` of the answer before."] = None,
 ) -> dict[str, Any]:
     page = await call.scheduler.list(status=status, limit=limit, cursor=cursor)
-    records = [prompt_record(prompt, call.scheduler.upcoming(prompt, 1)) for prompt in page.items]
+    allowances = await call.scheduler.allowances()
+    number = words.count(len(page.items), f"{status} scheduled prompt" if status else "scheduled prompt")
+    head = f"{number}{', and there are more: give the cursor for the next page' if page.cursor else ''}."
+    if not page.items:
+        head = f"You have no {'more ' if cursor else ''}{f'{status} ' if status else ''}scheduled prompts."
     return {
-        "message": f"{len(records)} scheduled prompts." if records else "There are no scheduled prompts.",
-        "scheduled_prompts": records,
+        "message": words.told(head, *(_line(call, prompt) for prompt in page.items), words.limits(allowances)),
+        "scheduled_prompts": [prompt_record(prompt, call.scheduler.upcoming(prompt, 1)) for prompt in page.items],
+        "cursor": page.cursor,
+        "limits": limit_records(allowances),
+    }
+
+
+def _line(call: Call, prompt: ScheduledPrompt) -> str:
+    following = call.scheduler.upcoming(prompt, 1)
+    then = f"next {moment(following[0].due, prompt.timezone)}" if following else str(prompt.status)
+    return f"{words.title(prompt)}: {then};"
+
+
+@tool(
+    "Show one of your scheduled prompts: its text, when it runs next, how it runs, and its last runs.",
+    example={"id": "issue-summary"},
+    answer=ShownAnswer,
+    scope=Scope.READ,
+    read_only=True,
+    idempotent=True,
+)
+async def get_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # noqa: A002  as the argument is called
+    prompt = await call.prompt(id)
+    upcoming = call.scheduler.upcoming(prompt)
+    unserved = await call.unserved(prompt)
+    page = await call.scheduler.history(prompt.id, limit=LATELY)
+    fires = [fire_record(fire, prompt.timezone) for fire in page.items]
+    last = f"Its last run {fires[0]['words']}." if fires else "It has not run yet."
+    return {
+        "message": words.told(
+            f"{words.title(prompt)}: {words.rhythm(prompt)}.",
+            words.next_of(prompt, upcoming, call.now, unserved),
+            last,
+        ),
+        **of_prompt(prompt, upcoming, unserved),
+        "policies": policies_of(prompt, call.currency),
+        "fires": fires,
+    }
+
+
+@tool(
+    "List the runs of one of your scheduled prompts, latest first, with what became of each.",
+    example={"id": "issue-summary", "limit": 5},
+    answer=FiresAnswer,
+    scope=Scope.READ,
+    read_only=True,
+    idempotent=True,
+)
+async def list_fires(
+    call: Call,
+    id: Which,  # noqa: A002
+    limit: Annotated[int, "How many at most; 10 if left out.", Between(1, 100)] = 10,
+    cursor: Annotated[str | None, "For the next page: the `cursor` of the answer before."] = None,
+) -> dict[str, Any]:
+    prompt = await call.prompt(id)
+    page = await call.scheduler.history(prompt.id, limit=limit, cursor=cursor)
+    fires = [fire_record(fire, prompt.timezone) for fire in page.items]
+    lines = [
+        f"{moment(fire.due, prompt.timezone)}: {one['words']};" for fire, one in zip(page.items, fires, strict=True)
+    ]
+    more = "There are more: give the cursor for the next page." if page.cursor else None
+    head = f"{words.count(len(fires), 'run')} of {words.title(prompt)}, latest first:"
+    if not fires:
+        upcoming = call.scheduler.upcoming(prompt)
+        head = f"{words.title(prompt)} has {'no more runs' if cursor else 'not run yet'}."
+        more = words.next_of(prompt, upcoming, call.now, None)
+    return {
+        "message": words.told(head, *lines, more),
+        "scheduled_prompt": prompt_record(prompt, call.scheduler.upcoming(prompt, 1)),
+        "fires": fires,
         "cursor": page.cursor,
     }
 
 
 @tool(
-    "Show one of your scheduled prompts: its text, when it runs next, and what became of it.",
-    answer=PromptAnswer,
+    "Explain what became of every time that a scheduled prompt was to run: which ran, and why others did not. With "
+    "`at`: why it did or did not run at that time.",
+    example={"id": "issue-summary", "at": "2030-12-02 09:00"},
+    answer=ExplainedAnswer,
     scope=Scope.READ,
     read_only=True,
     idempotent=True,
 )
-async def get_scheduled_prompt(call: Call, id: Annotated[str, ID]) -> dict[str, Any]:  # noqa: A002  the argument's name
+async def explain_scheduled_prompt(
+    call: Call,
+    id: Which,  # noqa: A002
+    at: Annotated[str | None, "One time to explain, for example '2030-12-02 09:00'."] = None,
+    since: Annotated[str | None, "From this date or time on; a week ago if left out."] = None,
+    until: Annotated[str | None, "Up to this date or time; what comes next if left out."] = None,
+) -> dict[str, Any]:
     prompt = await call.prompt(id)
-    upcoming = call.scheduler.upcoming(prompt)
+    zone_name = prompt.timezone
+    if at is not None:
+        why = await call.scheduler.why(prompt.id, at)
+        return {
+            "message": f"{words.title(why.prompt)}, {moment(why.at, zone_name)}: {why.sentence}",
+            "scheduled_prompt": prompt_record(why.prompt, call.scheduler.upcoming(why.prompt, 1)),
+            "timezone": zone_name,
+            "rows": [] if why.row is None else [account_row(why.row, zone_name)],
+            "nearest": [instant(nominal, zone_name) for nominal in why.nearest],
+        }
+    answer = await call.scheduler.explain(prompt.id, since=since, until=until)
+    outcomes: Counter[str] = Counter()
+    for row in answer.rows:
+        outcomes[row.outcome] += row.number
     return {
-        "message": f"{named(prompt)} is {prompt.status}.",
-        "scheduled_prompt": prompt_record(prompt, upcoming),
-        "timezone": prompt.timezone,
-        "upcoming": instants(upcoming, prompt.timezone),
-        "unserved": await call.scheduler.why_unserved(prompt),
+        "message": _account(answer.prompt, answer.rows, outcomes),
+        "scheduled_prompt": prompt_record(answer.prompt, call.scheduler.upcoming(answer.prompt, 1)),
+        "timezone": zone_name,
+        "since": instant(answer.since, zone_name),
+        "until": instant(answer.until, zone_name),
+        "outcomes": dict(outcomes),
+        "rows": [account_row(row, zone_name) for row in answer.rows[-MOST_ROWS:]],
     }
+
+
+def _account(prompt: ScheduledPrompt, rows: list[Row], outcomes: Counter[str]) -> str:
+    if not rows:
+        return f"{words.title(prompt)}: its schedule names nothing in this time."
+    counted = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in outcomes.items())
+    told = [
+        f"{moment(row.first, prompt.timezone)}: {row.outcome.replace('_', ' ')}{_because(prompt, row)};" for row in rows
+    ]
+    more = f"`rows` has the latest {MOST_ROWS} of {len(rows)}." if len(rows) > MOST_ROWS else None
+    return words.told(f"{words.title(prompt)}: {counted}.", *told[-10:], more)
+
+
+def _because(prompt: ScheduledPrompt, row: Row) -> str:
+    said = account_row(row, prompt.timezone)["words"]
+    times = f" ({row.number:,} times)" if row.number > 1 else ""
+    return f"{times}{f', {said}' if said else ''}"

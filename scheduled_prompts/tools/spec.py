@@ -7,9 +7,11 @@ model is told of them. Arguments are flat: texts, numbers, truths and choices, n
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import EnumType
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -56,13 +58,22 @@ class ToolSpec:
     """A tool, for whoever offers it to a model. `read_only`, `destructive` and `idempotent` are MCP's hints."""
 
     name: str
-    description: str
+    summary: str
     arguments: tuple[Argument, ...]
+    example: Mapping[str, Any]
+    """Arguments that are right."""
     answer: type
+    """What it answers with: a TypedDict."""
     scope: Scope
+    """What a caller needs, to use it."""
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+
+    @property
+    def description(self) -> str:
+        """What a model is told of it."""
+        return f"{self.summary} Example: {json.dumps(self.example, ensure_ascii=False)}"
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -87,16 +98,7 @@ class ToolSpec:
 
     def without(self, *names: str) -> ToolSpec:
         """The same without some of its arguments."""
-        return ToolSpec(
-            self.name,
-            self.description,
-            tuple(argument for argument in self.arguments if argument.name not in names),
-            self.answer,
-            self.scope,
-            self.read_only,
-            self.destructive,
-            self.idempotent,
-        )
+        return replace(self, arguments=tuple(a for a in self.arguments if a.name not in names))
 
 
 class Tool(NamedTuple):
@@ -105,8 +107,9 @@ class Tool(NamedTuple):
 
 
 def tool(
-    description: str,
+    summary: str,
     *,
+    example: Mapping[str, Any],
     answer: type,
     scope: Scope,
     read_only: bool = False,
@@ -117,7 +120,7 @@ def tool(
 
     def made(handler: Handler) -> Tool:
         name = handler.__name__
-        spec = ToolSpec(name, description, _arguments(handler), answer, scope, read_only, destructive, idempotent)
+        spec = ToolSpec(name, summary, _arguments(handler), example, answer, scope, read_only, destructive, idempotent)
         return Tool(spec, handler)
 
     return made
@@ -137,5 +140,7 @@ def _argument(name: str, hint: Any, *, required: bool) -> Argument:
     if get_origin(of_type) in (Union, UnionType):
         [of_type] = [each for each in get_args(of_type) if each is not NoneType]
     choices = get_args(of_type) if get_origin(of_type) is Literal else ()
+    if isinstance(of_type, EnumType):
+        choices = tuple(each.value for each in of_type)  # type: ignore[var-annotated]
     between = next((each for each in more if isinstance(each, Between)), None)
     return Argument(name, "string" if choices else KINDS[of_type], description, required, choices, between)

@@ -1,0 +1,100 @@
+"""Which prompt a model means: by its id or a part of it, its key, its name, or, in a fire, by “self”."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+from scheduled_prompts import ids
+from scheduled_prompts.caller import Caller
+from scheduled_prompts.errors import InvalidInput, NotFound
+from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.scheduler import Scheduler
+
+SELF = ("self", "this", "me", "current", "itself")
+PAGE = 500
+MOST = 5_000
+"""So many of the caller's newest prompts are looked through for a key or a name."""
+SHOWN = 5
+_QUOTED_ID = re.compile(r"\(id ([0-9A-Z]{8,26})\)\s*\Z", re.IGNORECASE)
+_URI = re.compile(r"\A(?:prompt|fire)://", re.IGNORECASE)
+
+
+async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPrompt:
+    """Raises NotFound; InvalidInput where several go by it."""
+    text = said.strip()
+    if caller.prompt is not None and text.lower() in SELF:
+        return await scheduler.get(caller.prompt)
+    quoted = _QUOTED_ID.search(text)  # as messages call a prompt
+    text = _URI.sub("", quoted[1] if quoted else text).strip("#\"'“”` ")
+    whole = re.split("[@+]", text.upper())[0]  # the id of a fire begins with that of its prompt
+    if len(whole) == ids.ID_LENGTH and ids.could_be_part_of_an_id(whole):
+        return await scheduler.get(whole)
+    found = await _named(scheduler, text)
+    if len(found) > 1:
+        raise InvalidInput(
+            f"{said!r} could be {len(found)} of your scheduled prompts: {', '.join(map(listed, found[:SHOWN]))}",
+            hint="say which one by its id",
+        )
+    if not found:
+        raise NotFound(f"you have no scheduled prompt {said!r}")
+    return found[0]
+
+
+async def _named(scheduler: Scheduler, text: str) -> list[ScheduledPrompt]:
+    """The prompts that go by a text: by what is most certain, and the living ones before those that have ended."""
+    ends: list[ScheduledPrompt] = []
+    keys: list[ScheduledPrompt] = []
+    names: list[ScheduledPrompt] = []
+    parts: list[ScheduledPrompt] = []
+    part = text.upper() if ids.could_be_part_of_an_id(text.upper()) else None
+    async for prompt in newest(scheduler, MOST):
+        if part is not None and ids.short(prompt.id) == part:
+            ends.append(prompt)
+        elif prompt.key == text:
+            keys.append(prompt)
+        elif prompt.name is not None and prompt.name.casefold() == text.casefold():
+            names.append(prompt)
+        elif part is not None and (
+            prompt.id.startswith(part) or prompt.id.endswith(part) or ids.short(prompt.id).startswith(part)
+        ):
+            parts.append(prompt)
+    for found in (ends, keys, names, parts):
+        living = [prompt for prompt in found if not prompt.status.has_ended]
+        if found is keys and found:  # of those that had it one after the other the last is meant
+            return (living or found)[:1]
+        if found:
+            return living or found
+    return []
+
+
+async def newest(scheduler: Scheduler, most: int) -> AsyncIterator[ScheduledPrompt]:
+    """The caller's prompts, newest first."""
+    cursor: str | None = None
+    read = 0
+    while read < most:
+        page = await scheduler.list(limit=PAGE, cursor=cursor)
+        for prompt in page.items:
+            yield prompt
+        read += len(page.items)
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+async def living(scheduler: Scheduler, most: int = SHOWN) -> list[ScheduledPrompt]:
+    """Some of the caller's prompts that have not ended, newest first: what may have been meant, or be given up."""
+    found: list[ScheduledPrompt] = []
+    async for prompt in newest(scheduler, PAGE):
+        if not prompt.status.has_ended:
+            found.append(prompt)
+            if len(found) == most:
+                break
+    return found
+
+
+def listed(prompt: ScheduledPrompt) -> str:
+    """A prompt as a hint names it: the end of its id, its name and its key."""
+    named = f" “{prompt.name}”" if prompt.name else ""
+    keyed = f" key {prompt.key}" if prompt.key else ""
+    return f"{ids.short(prompt.id)}{named}{keyed}"

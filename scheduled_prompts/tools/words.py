@@ -1,0 +1,90 @@
+"""The message of an answer: in plain English, what is so now and what will happen next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduled_prompts.ids import short
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
+from scheduled_prompts.schedule.language.words import describe, relative
+from scheduled_prompts.scheduler.allowances import Allowance
+from scheduled_prompts.scheduler.sentences import moment
+from scheduled_prompts.upcoming import Occurrence
+
+LONGEST_TITLE = 48
+MEANT = {
+    "active_per_owner": "{used:g} of {most:g} active scheduled prompts are in use",
+    "active_per_conversation": "{used:g} of {most:g} active scheduled prompts of this conversation are in use",
+    "active_per_tree": "{used:g} of {most:g} active scheduled prompts that came of one another are in use",
+    "fires_per_owner": "{used:g} of {most:g} runs in 24 h are used up",
+    "fires_per_conversation": "{used:g} of {most:g} runs of this conversation in 24 h are used up",
+    "fires_per_tree": "{used:g} of {most:g} runs in 24 h of what came of one another are used up",
+    "made_per_owner": "{used:g} of {most:g} new scheduled prompts in 24 h are used up",
+    "min_interval": "runs come at least {most:g} s apart",
+    "max_depth": "what is scheduled inside a run goes {most:g} deep at most",
+}
+
+
+def title(prompt: ScheduledPrompt) -> str:
+    """How a message calls a prompt: by its name, its key or the beginning of its text; and by its id."""
+    words = " ".join((prompt.name or prompt.key or prompt.text).split())
+    cut = words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
+    return f"“{cut}” (id {short(prompt.id)})"
+
+
+def told(*sentences: str | None) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def next_runs(definition: Definition, upcoming: Sequence[Occurrence], now: int) -> str:
+    """When it runs next, up to five times, on the prompt's clock."""
+    if not upcoming:
+        return "It will not run again as things stand."
+    first, *others = (moment(each.due, definition.timezone) for each in upcoming)
+    distance = relative(upcoming[0].due - now)
+    then = f", then {', '.join(others)}" if others else ", and then never again"
+    return f"It runs next {first} ({distance}){then}. These are times in {definition.timezone}."
+
+
+def rhythm(definition: Definition) -> str:
+    return describe(definition.schedule, timezone=definition.timezone)
+
+
+def standing(prompt: ScheduledPrompt) -> str | None:
+    """What keeps a prompt from running, where its status does."""
+    match prompt.status.value:
+        case "pending_approval":
+            return "It waits for a person's approval: until that is given it does not run."
+        case PromptStatus.PAUSED:
+            note = f" ({prompt.pause_note})" if prompt.pause_note else ""
+            return f"It is paused{note}: resume_scheduled_prompt lets it run again."
+        case PromptStatus.QUARANTINED:
+            return "It was set aside because something is wrong with it; a person has to look at it."
+        case PromptStatus.EXECUTED:
+            return "It is over: nothing is left to come. update_scheduled_prompt with a new `when` revives it."
+        case PromptStatus.CANCELLED:
+            return "It is cancelled for good."
+        case _:
+            return None
+
+
+def next_of(prompt: ScheduledPrompt, upcoming: Sequence[Occurrence], now: int, unserved: str | None) -> str:
+    """What will happen next with a prompt, whatever keeps it."""
+    state = standing(prompt)
+    if state is not None:
+        return state
+    return told(next_runs(prompt, upcoming, now), waiting(unserved))
+
+
+def waiting(unserved: str | None) -> str | None:
+    return None if unserved is None else f"But now nothing would run it: {unserved}."
+
+
+def limits(allowances: Sequence[Allowance]) -> str | None:
+    """How much of which limit is used."""
+    said = [MEANT[each.name].format(used=each.used or 0, most=each.most) for each in allowances if each.name in MEANT]
+    return f"Limits: {'; '.join(said)}." if said else None
+
+
+def count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
