@@ -25,13 +25,12 @@ async def allowances(store: Store, limits: Limits, caller: Caller) -> list[Allow
     caps: list[tuple[str, str | None]] = [("owner", caller.owner)]
     if caller.conversation is not None:
         caps.append(("conversation", caller.conversation))
-    active = limits.caps if caller.agent is not None else {}  # those of agents are counted alone
     found: list[Allowance] = []
     for (kind, _), use in zip(caps, await store.used(caps), strict=True):
-        if kind in active:
-            found.append(Allowance(f"active_per_{kind}", active[kind], use.active))
+        if kind in limits.caps:
+            found.append(Allowance(f"active_per_{kind}", limits.caps[kind], use.active))
         if kind in limits.rates:
             found.append(Allowance(f"fires_per_{kind}", limits.rates[kind], use.began))
-    if limits.min_interval and caller.agent is not None:
+    if limits.min_interval:
         found.append(Allowance("min_interval", limits.min_interval))
     return found

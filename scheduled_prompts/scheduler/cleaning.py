@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from scheduled_prompts.caller import Caller, Scope
-from scheduled_prompts.errors import Forbidden, InvalidInput
+from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.scheduler.finding import page_of_prompts
 from scheduled_prompts.store import Store
@@ -14,27 +13,19 @@ PAGE = 500
 MOST_DAYS = 36_500
 
 
-async def clean_up(store: Store, caller: Caller | None, days: float) -> Purged:
-    if caller is None or Scope.CLEANUP not in caller.scopes:
-        raise Forbidden("deleting what has ended needs the scope cleanup", hint="a daemon cleans up by itself")
+async def clean_up(store: Store, owner: str | None, days: float) -> Purged:
     if not 0 <= days <= MOST_DAYS:
         raise InvalidInput(f"days={days:g} is out of range", hint=f"0 to {MOST_DAYS:,}")
     before = store.clock.now() - round(days * DAY_MS)
-    found = Purged(0, 0, [])
+    deleted = Purged(0, 0, [])
     for status in (PromptStatus.EXECUTED, PromptStatus.CANCELLED):
         cursor: str | None = None
         while True:
-            page = await page_of_prompts(store, _filters(caller, status), PAGE, cursor)
-            # A page's cursor is a time and an id: what is deleted moves nothing behind it.
-            mine = [p for p in page.items if p.owner == caller.owner and (p.ended_at or p.created_at) <= before]
-            if mine:
-                purged = await store.purge(mine, before)
-                found = Purged(found.prompts + purged.prompts, found.fires + purged.fires, [])
-            if page.cursor is None:
+            page = await page_of_prompts(store, {"owner": owner, "status": status}, PAGE, cursor)
+            if page.items:
+                purged = await store.purge(page.items, before)
+                deleted = Purged(deleted.prompts + purged.prompts, deleted.fires + purged.fires, [])
+            cursor = page.cursor  # a time and an id: what is deleted moves nothing behind it
+            if cursor is None:
                 break
-            cursor = page.cursor
-    return found
-
-
-def _filters(caller: Caller, status: PromptStatus) -> dict[str, str]:
-    return {"status": status} if caller.owner is None else {"owner": caller.owner, "status": status}
+    return deleted

@@ -13,7 +13,7 @@ from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.errors import Conflict, InvalidInput
+from scheduled_prompts.errors import Conflict, Forbidden, InvalidInput
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import OwnerPolicies, Policies
@@ -313,11 +313,12 @@ class Scheduler:
         raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status} already: there is nothing left to cancel")
 
     async def clean_up(self, days: float = 30) -> Purged:
-        """Delete the caller's prompts that ended more than `days` ago, with their account.
-
-        Raises Forbidden for whom no owner binds: a daemon cleans up by itself; InvalidInput.
-        """
-        return await cleaning.clean_up(self.store, self.caller, days)
+        """Delete the caller's prompts that ended more than `days` ago, with their account. Raises InvalidInput;
+        Forbidden where no caller is bound: of everybody's, a daemon cleans up by itself."""
+        if self.caller is None:
+            raise Forbidden("whose prompts are to be deleted is not said", hint="as_caller(…) binds their owner")
+        self.authority.require(Scope.CLEANUP, "delete what has ended")
+        return await cleaning.clean_up(self.store, self.caller.owner, days)
 
     # The kill switch
 
@@ -431,8 +432,8 @@ class Scheduler:
         return await serving.daemons(self.store)
 
     async def allowances(self) -> Sequence[Allowance]:
-        """The limits that hold for what the caller makes, and how much of each is used."""
-        return await allowances(self.store, self.limits, self.caller or Caller())
+        """The limits that hold for what the caller makes, and how much of each is used; none where none is bound."""
+        return [] if self.caller is None else await allowances(self.store, self.limits, self.caller)
 
     # How things stand, and what happens
 

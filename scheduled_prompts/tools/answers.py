@@ -301,6 +301,11 @@ def policies_of(prompt: ScheduledPrompt, currency: str) -> list[str]:
     return policies_in_words(prompt, currency)
 
 
+def called(field: str) -> str:
+    """What the tools call a field of a definition."""
+    return {"text": "prompt", "schedule": "when"}.get(field, field)
+
+
 def when_of(schedule: Schedule) -> str:
     """A schedule as it may be said again."""
     from scheduled_prompts.schedule.language.words import describe

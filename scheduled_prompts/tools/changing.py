@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import InvalidInput
-from scheduled_prompts.scheduler.sentences import moment
 from scheduled_prompts.tools import words
 from scheduled_prompts.tools.answers import (
     CancelledAnswer,
@@ -16,6 +15,7 @@ from scheduled_prompts.tools.answers import (
     PromptAnswer,
     SkippedAnswer,
     UpdatedAnswer,
+    called,
     fire_record,
     of_prompt,
     prompt_record,
@@ -81,7 +81,7 @@ async def update_scheduled_prompt(
         raise InvalidInput("nothing was said that is to change", hint="give for example when='every weekday at 10am'")
     done = await call.scheduler.edit(found.id, version=version, force=version is None, when=when, **changes)
     unserved = await call.unserved(done.prompt)
-    changed = ["prompt" if name == "text" else "when" if name == "schedule" else name for name in done.changed]
+    changed = [called(name) for name in done.changed]
     head = f"Changed {', '.join(changed)} of {words.title(done.prompt)}" if changed else "Nothing had to be changed: "
     head += f": {words.rhythm(done.prompt)}." if changed else f"{words.title(done.prompt)} is so already."
     return {
@@ -206,7 +206,7 @@ async def skip_occurrence(
     named = "next" if occurrence.lower() == "next" else occurrence
     done = await change(prompt.id, named)
     unserved = await call.unserved(done.prompt)
-    then = moment(done.nominal, done.prompt.timezone)
+    then = words.moment(done.nominal, done.prompt.timezone)
     head = f"{words.title(done.prompt)} {'runs after all' if undo else 'does not run'} on {then}."
     return {
         "message": words.told(head, words.next_of(done.prompt, done.upcoming, call.now, unserved)),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.schedule import Once, zone
 from scheduled_prompts.scheduler import Scheduled
+from scheduled_prompts.scheduler.allowances import Allowance
 from scheduled_prompts.tools import words
 from scheduled_prompts.tools.answers import (
     PreviewAnswer,
     ScheduledAnswer,
+    called,
     instants,
     limit_records,
     of_prompt,
@@ -95,18 +98,19 @@ async def schedule_prompt(
     return {
         "message": _scheduled(call, done, unserved, allowances),
         "created": done.created,
-        "differs": done.differs,
+        "differs": [called(name) for name in done.differs],
         **of_prompt(done.prompt, done.upcoming, unserved),
         "limits": limit_records(allowances),
     }
 
 
-def _scheduled(call: Call, done: Scheduled, unserved: str | None, allowances: Any) -> str:
+def _scheduled(call: Call, done: Scheduled, unserved: str | None, allowances: Sequence[Allowance]) -> str:
     prompt = done.prompt
+    differs = [called(name) for name in done.differs]
     if done.created:
         head = f"Scheduled {words.title(prompt)}: {words.rhythm(prompt)}."
     else:
-        asked = f" Unlike what you asked for: {', '.join(done.differs)}." if done.differs else " It is as you asked."
+        asked = f" Unlike what you asked for: {', '.join(differs)}." if done.differs else " It is as you asked."
         change = " update_scheduled_prompt changes it." if done.differs else ""
         head = (
             f"Nothing new was made: {words.title(prompt)} has the key {prompt.key!r} already and stays as it is: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from difflib import SequenceMatcher
 
 from scheduled_prompts import ids
 from scheduled_prompts.caller import Caller
@@ -16,8 +17,17 @@ PAGE = 500
 MOST = 5_000
 """So many of the caller's newest prompts are looked through for a key or a name."""
 SHOWN = 5
+LONGEST_TITLE = 40
 _QUOTED_ID = re.compile(r"\(id ([0-9A-Z]{8,26})\)\s*\Z", re.IGNORECASE)
 _URI = re.compile(r"\A(?:prompt|fire)://", re.IGNORECASE)
+
+
+class NotYours(NotFound):
+    """The caller has no prompt that goes by what was said; somebody else's reads so, too."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"you have no scheduled prompt {said!r}")
+        self.said = said
 
 
 async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPrompt:
@@ -29,7 +39,10 @@ async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPro
     text = _URI.sub("", quoted[1] if quoted else text).strip("#\"'“”` ")
     whole = re.split("[@+]", text.upper())[0]  # the id of a fire begins with that of its prompt
     if len(whole) == ids.ID_LENGTH and ids.could_be_part_of_an_id(whole):
-        return await scheduler.get(whole)
+        try:
+            return await scheduler.get(whole)
+        except NotFound as error:
+            raise NotYours(said) from error
     found = await _named(scheduler, text)
     if len(found) > 1:
         raise InvalidInput(
@@ -37,7 +50,7 @@ async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPro
             hint="say which one by its id",
         )
     if not found:
-        raise NotFound(f"you have no scheduled prompt {said!r}")
+        raise NotYours(said)
     return found[0]
 
 
@@ -82,19 +95,24 @@ async def newest(scheduler: Scheduler, most: int) -> AsyncIterator[ScheduledProm
             return
 
 
-async def living(scheduler: Scheduler, most: int = SHOWN) -> list[ScheduledPrompt]:
-    """Some of the caller's prompts that have not ended, newest first: what may have been meant, or be given up."""
-    found: list[ScheduledPrompt] = []
-    async for prompt in newest(scheduler, PAGE):
-        if not prompt.status.has_ended:
-            found.append(prompt)
-            if len(found) == most:
-                break
-    return found
+async def living(scheduler: Scheduler) -> list[ScheduledPrompt]:
+    """The newest of the caller's prompts that have not ended: what may have been meant, or be given up."""
+    return [prompt async for prompt in newest(scheduler, PAGE) if not prompt.status.has_ended]
+
+
+def nearest(prompts: list[ScheduledPrompt], said: str) -> list[ScheduledPrompt]:
+    """Those first that are called most like what was said."""
+
+    def likeness(prompt: ScheduledPrompt) -> float:
+        names = (prompt.name, prompt.key, ids.short(prompt.id))
+        return max(SequenceMatcher(None, said.casefold(), name.casefold()).ratio() for name in names if name)
+
+    return sorted(prompts, key=likeness, reverse=True)
 
 
 def listed(prompt: ScheduledPrompt) -> str:
-    """A prompt as a hint names it: the end of its id, its name and its key."""
-    named = f" “{prompt.name}”" if prompt.name else ""
+    """A prompt as a hint names it: by the end of its id, and its name, its key or the beginning of its text."""
     keyed = f" key {prompt.key}" if prompt.key else ""
-    return f"{ids.short(prompt.id)}{named}{keyed}"
+    words = prompt.name or ("" if prompt.key else " ".join(prompt.text.split()))
+    cut = words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
+    return f"{ids.short(prompt.id)}{f' “{cut}”' if cut else ''}{keyed}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler.account import Row
-from scheduled_prompts.scheduler.sentences import moment
+from scheduled_prompts.scheduler.sentences import phrase
 from scheduled_prompts.tools import words
 from scheduled_prompts.tools.answers import (
     ExplainedAnswer,
@@ -29,6 +29,7 @@ from scheduled_prompts.views import instant
 Which = Annotated[str, "Which one: its id, the last 8 characters of its id, its key, or its name."]
 LISTED = 20
 LATELY = 5
+SHOWN_IN_WORDS = 10
 MOST_ROWS = 40
 """How many rows of an account an answer has: the latest."""
 
@@ -58,7 +59,7 @@ async def list_scheduled_prompts(
     if not page.items:
         head = f"You have no {'more ' if cursor else ''}{f'{status} ' if status else ''}scheduled prompts."
     return {
-        "message": words.told(head, *(_line(call, prompt) for prompt in page.items), words.limits(allowances)),
+        "message": words.lines(head, *(_line(call, prompt) for prompt in page.items), words.limits(allowances)),
         "scheduled_prompts": [prompt_record(prompt, call.scheduler.upcoming(prompt, 1)) for prompt in page.items],
         "cursor": page.cursor,
         "limits": limit_records(allowances),
@@ -67,8 +68,8 @@ async def list_scheduled_prompts(
 
 def _line(call: Call, prompt: ScheduledPrompt) -> str:
     following = call.scheduler.upcoming(prompt, 1)
-    then = f"next {moment(following[0].due, prompt.timezone)}" if following else str(prompt.status)
-    return f"{words.title(prompt)}: {then};"
+    then = f"next {words.moment(following[0].due, prompt.timezone)}" if following else str(prompt.status)
+    return f"{words.title(prompt)}: {then}"
 
 
 @tool(
@@ -115,9 +116,8 @@ async def list_fires(
     prompt = await call.prompt(id)
     page = await call.scheduler.history(prompt.id, limit=limit, cursor=cursor)
     fires = [fire_record(fire, prompt.timezone) for fire in page.items]
-    lines = [
-        f"{moment(fire.due, prompt.timezone)}: {one['words']};" for fire, one in zip(page.items, fires, strict=True)
-    ]
+    ran = zip(page.items, fires, strict=True)
+    lines = [f"{words.moment(fire.due, prompt.timezone)}: {shown['words']}" for fire, shown in ran]
     more = "There are more: give the cursor for the next page." if page.cursor else None
     head = f"{words.count(len(fires), 'run')} of {words.title(prompt)}, latest first:"
     if not fires:
@@ -125,7 +125,7 @@ async def list_fires(
         head = f"{words.title(prompt)} has {'no more runs' if cursor else 'not run yet'}."
         more = words.next_of(prompt, upcoming, call.now, None)
     return {
-        "message": words.told(head, *lines, more),
+        "message": words.lines(head, *lines, more),
         "scheduled_prompt": prompt_record(prompt, call.scheduler.upcoming(prompt, 1)),
         "fires": fires,
         "cursor": page.cursor,
@@ -153,7 +153,7 @@ async def explain_scheduled_prompt(
     if at is not None:
         why = await call.scheduler.why(prompt.id, at)
         return {
-            "message": f"{words.title(why.prompt)}, {moment(why.at, zone_name)}: {why.sentence}",
+            "message": f"{words.title(why.prompt)}, {words.moment(why.at, zone_name)}: {why.sentence}",
             "scheduled_prompt": prompt_record(why.prompt, call.scheduler.upcoming(why.prompt, 1)),
             "timezone": zone_name,
             "rows": [] if why.row is None else [account_row(why.row, zone_name)],
@@ -178,14 +178,12 @@ def _account(prompt: ScheduledPrompt, rows: list[Row], outcomes: Counter[str]) -
     if not rows:
         return f"{words.title(prompt)}: its schedule names nothing in this time."
     counted = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in outcomes.items())
-    told = [
-        f"{moment(row.first, prompt.timezone)}: {row.outcome.replace('_', ' ')}{_because(prompt, row)};" for row in rows
-    ]
+    told = [f"{words.moment(row.first, prompt.timezone)}: {_outcome(prompt, row)}" for row in rows]
     more = f"`rows` has the latest {MOST_ROWS} of {len(rows)}." if len(rows) > MOST_ROWS else None
-    return words.told(f"{words.title(prompt)}: {counted}.", *told[-10:], more)
+    return words.lines(f"{words.title(prompt)}: {counted}.", *told[-SHOWN_IN_WORDS:], more)
 
 
-def _because(prompt: ScheduledPrompt, row: Row) -> str:
-    said = account_row(row, prompt.timezone)["words"]
+def _outcome(prompt: ScheduledPrompt, row: Row) -> str:
     times = f" ({row.number:,} times)" if row.number > 1 else ""
-    return f"{times}{f', {said}' if said else ''}"
+    because = phrase(row, prompt.timezone)
+    return f"{row.outcome.replace('_', ' ')}{times}{f', {because}' if because else ''}"

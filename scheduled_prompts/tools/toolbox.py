@@ -13,7 +13,7 @@ from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.tools import catalogue
 from scheduled_prompts.tools.call import Call
 from scheduled_prompts.tools.reading import read_arguments
-from scheduled_prompts.tools.refusals import no_such_tool, refusal, unexpected
+from scheduled_prompts.tools.refusals import no_such_tool, refusal_with_theirs, unexpected
 from scheduled_prompts.tools.spec import ToolSpec
 
 log = structlog.get_logger()
@@ -41,18 +41,26 @@ class Tools:
         """Call a tool on behalf of a caller (None: of one that has no owner). The answer says `ok`, and what was done
         or what was wrong. It raises nothing that a model could be the cause of."""
         caller = caller or Caller()
+        scheduler = self.scheduler.as_caller(caller)
         try:
             tools = catalogue.of(caller)
             if name not in tools:
                 return no_such_tool(name, tools)
             tool = tools[name]
             given = read_arguments(tool.spec, arguments)
-            answer = await tool.handler(Call(self.scheduler.as_caller(caller), caller), **given.values)
+            answer = await tool.handler(Call(scheduler, caller), **given.values)
             return {"ok": True, **answer, **({"notes": given.notes} if given.notes else {})}
         except ScheduledPromptsError as error:
-            return refusal(error)
+            return await self._refused(name, error, scheduler)
         except Exception:
             log.exception("tool_failed", tool=name, owner=caller.owner, agent=caller.agent)
+            return unexpected(name)
+
+    async def _refused(self, name: str, error: ScheduledPromptsError, scheduler: Scheduler) -> dict[str, Any]:
+        try:
+            return await refusal_with_theirs(error, scheduler)
+        except Exception:
+            log.exception("tool_failed", tool=name)
             return unexpected(name)
 
     def bound(self, caller: Caller) -> BoundTools:

@@ -8,7 +8,7 @@ from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe, relative
 from scheduled_prompts.scheduler.allowances import Allowance
-from scheduled_prompts.scheduler.sentences import moment
+from scheduled_prompts.scheduler.sentences import moment as exact_moment
 from scheduled_prompts.upcoming import Occurrence
 
 LONGEST_TITLE = 48
@@ -32,8 +32,17 @@ def title(prompt: ScheduledPrompt) -> str:
     return f"“{cut}” (id {short(prompt.id)})"
 
 
+def moment(ms: int, timezone: str) -> str:
+    """`Tue 2026-12-01 09:00 +01:00`; seconds where there are any, and no fraction of one."""
+    return exact_moment(ms - ms % 1000, timezone)
+
+
 def told(*sentences: str | None) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def lines(*said: str | None) -> str:
+    return "\n".join(line for line in said if line)
 
 
 def next_runs(definition: Definition, upcoming: Sequence[Occurrence], now: int) -> str:
