@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install run test check smoke format cover bench simulate-day clean
+.PHONY: help install run test check smoke format cover bench simulate-day agents-at-once clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: $(VENV)/.installed  ## set up .venv with scheduled-prompts and its embedded server
 
@@ -61,6 +61,9 @@ bench: $(VENV)/.dev  ## measure lateness
 
 simulate-day: $(VENV)/.dev  ## live a day of 1,000 prompts in virtual time, and account for it
 	@$(BIN)/python benchmarks/simulated_day.py $(ARGS)
+
+agents-at-once: $(VENV)/.dev  ## fifty agents in processes of their own against quotas, for a minute
+	@$(BIN)/python tests/e2e/agents_at_once.py $(ARGS)
 
 clean:  ## remove .venv and what tools left
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov
