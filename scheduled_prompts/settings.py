@@ -23,8 +23,10 @@ from scheduled_prompts.names import Name
 from scheduled_prompts.policies import OwnerPolicies, Policies
 
 PREFIX = "SCHEDULED_PROMPTS_"
-_OTHER_VARIABLES = {"config", "debug", "fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt", "usage_file"}
-"""Variables that are no settings; the last six are what a `command` runner's child finds."""
+_OTHER_VARIABLES = {"config", "debug", "token"}
+"""Variables that are no settings; `token` is on whose behalf the command line acts."""
+_OF_A_FIRE = {"fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt", "usage_file"}
+"""What a `command` runner's child finds."""
 DEFAULT_FILE = "scheduled-prompts.toml"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -129,7 +131,7 @@ def _refuse_unknown_variables() -> None:
         if not variable.upper().startswith(PREFIX):
             continue
         name = variable.upper().removeprefix(PREFIX).lower().split("__")[0]
-        if name not in Settings.model_fields and name not in _OTHER_VARIABLES:
+        if name not in Settings.model_fields and name not in _OTHER_VARIABLES | _OF_A_FIRE:
             near = difflib.get_close_matches(name, Settings.model_fields, 1)
             hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else None
             raise InvalidConfig(f"{variable}: there is no such setting", hint=hint)

@@ -1,9 +1,9 @@
 """Tokens: who is calling, signed, for those who call from another process.
 
 A token says on whose behalf it is used, with which rights, and until when; nothing of it is stored. It is signed with
-the secret of the namespace (HMAC-SHA256), which never leaves the store, so nobody can make one up or change one. Two
+the secret of the namespace (HMAC-SHA256), so who cannot read the store can neither make one up nor change one. Two
 kinds: one for a *caller*, which somebody makes and hands out; and one for a *fire*, made by the daemon for what runs in
-it, with the limits and approval rules of that daemon, so that a child process cannot choose its own.
+it, with the rules of that daemon, so that a child process cannot choose its own.
 
 `sp1.<what it says, JSON>.<signature>`, both in base64url. It can be read by whoever holds it: nothing in it is secret
 but the right to use it. Pure: whether it was revoked, and whether the fire still runs, is asked of the store
@@ -21,16 +21,26 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from scheduled_prompts.approval import Approval
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.caller import Caller
 from scheduled_prompts.errors import TokenRefused
 from scheduled_prompts.limits import Limits
 
 PREFIX = "sp1."
 """The version of the form. Another form gets another prefix, which this release refuses."""
-LONGEST = 8 * 1024
+LONGEST = 16 * 1024
 """Characters: what is longer is not looked at."""
 
 Kind = Literal["caller", "fire"]
+
+
+class Rules(NamedTuple):
+    """What a daemon goes by, as far as it judges what is scheduled: without `concurrency`, and other owners' budgets."""
+
+    limits: Limits = Limits()
+    approval: Approval = Approval()
+    budgets: Budgets = Budgets()
 
 
 class Claims(NamedTuple):
@@ -42,8 +52,8 @@ class Claims(NamedTuple):
     caller: Caller
     expires_at: int
     """ms UTC."""
-    limits: Limits | None = None
-    """Of a fire's: those of the daemon that made it, without `concurrency`, which is judged elsewhere."""
+    rules: Rules | None = None
+    """Of a fire's: those of the daemon that made it."""
 
 
 def issue_caller(secret: bytes, caller: Caller, *, token_id: str, expires_at: int, namespace: str) -> str:
@@ -53,11 +63,18 @@ def issue_caller(secret: bytes, caller: Caller, *, token_id: str, expires_at: in
     return _issue(secret, "caller", token_id, caller, expires_at, namespace, {})
 
 
-def issue_fire(secret: bytes, caller: Caller, *, expires_at: int, limits: Limits, namespace: str) -> str:
+def issue_fire(secret: bytes, caller: Caller, *, expires_at: int, rules: Rules, namespace: str) -> str:
     """A token for what runs in the fire that the caller is bound to. Raises ValueError where it is bound to none."""
     if caller.fire is None or caller.attempt is None:
         raise ValueError("the token of a fire names the fire and the attempt")
-    said = {"limits": limits.model_dump(mode="json", exclude={"concurrency"})}
+    budgets = rules.budgets
+    own = {name: budget for name, budget in budgets.owners.items() if name == caller.owner}
+    said = {
+        # With what is default: what a profile says is no default of the others.
+        "limits": rules.limits.model_dump(mode="json", exclude={"concurrency"}),
+        "approval": rules.approval.model_dump(mode="json", exclude_defaults=True),
+        "budgets": budgets.model_copy(update={"owners": own}).model_dump(mode="json", exclude_defaults=True),
+    }
     return _issue(secret, "fire", f"{caller.fire}#{caller.attempt}", caller, expires_at, namespace, said)
 
 
@@ -81,7 +98,7 @@ def read(token: str, secret: bytes, *, now: int, namespace: str) -> Claims:
             id=said["id"],
             caller=Caller.model_validate(said["caller"]),
             expires_at=int(said["expires_at"]),
-            limits=None if "limits" not in said else Limits.model_validate(said["limits"]),
+            rules=None if said["kind"] == "caller" else _rules(said),
         )
     except (KeyError, ValueError, ValidationError) as error:
         raise TokenRefused("the token was made by another release, and says what this one does not know") from error
@@ -90,6 +107,14 @@ def read(token: str, secret: bytes, *, now: int, namespace: str) -> Claims:
     if now >= claims.expires_at:
         raise TokenRefused("the token has expired", hint="ask for a new one")
     return claims
+
+
+def _rules(said: dict[str, Any]) -> Rules:
+    return Rules(
+        Limits.model_validate(said["limits"]),
+        Approval.model_validate(said["approval"]),
+        Budgets.model_validate(said["budgets"]),
+    )
 
 
 def id_of(token: str) -> str | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 
 import pytest
 
-from scheduled_prompts import Caller, Limits, Scope, TokenRefused
-from scheduled_prompts.tokens import LONGEST, id_of, issue_caller, issue_fire, read
+from scheduled_prompts import Budgets, Caller, Limits, Scope, TokenRefused
+from scheduled_prompts.approval import Approval
+from scheduled_prompts.budgets import OwnerBudget
+from scheduled_prompts.limits import Concurrency
+from scheduled_prompts.tokens import LONGEST, Rules, id_of, issue_caller, issue_fire, read
 
 SECRET = bytes(range(32))
 NOW = 1_800_000_000_000
@@ -48,19 +52,26 @@ def test_what_a_single_call_is_known_by_is_not_in_it() -> None:
     assert read(token, SECRET, now=NOW, namespace="sp").caller == ANN
 
 
-def test_a_fires_token_carries_the_limits_of_its_daemon() -> None:
-    limits = Limits(profile="agents", fires_per_owner=0, active_per_owner=3)
+def test_a_fires_token_carries_the_rules_of_its_daemon() -> None:
     caller = ANN.model_copy(update={"fire": FIRE, "attempt": 2})
-    claims = read(issue_fire(SECRET, caller, expires_at=NOW + 1, limits=limits, namespace="sp"), SECRET, now=NOW,
-                  namespace="sp")  # fmt: skip
-    assert (claims.kind, claims.id, claims.caller, claims.limits) == ("fire", f"{FIRE}#2", caller, limits)
+    limits = Limits(profile="agents", fires_per_owner=0, active_per_owner=3, concurrency=Concurrency(owner=1))
+    owners = {"ann": OwnerBudget(per_fire=Decimal("0.1")), "bob": OwnerBudget(per_fire=Decimal(9))}
+    budgets = Budgets(currency="EUR", per_fire=Decimal("0.5"), owners=owners)
+    rules = Rules(limits, Approval(agents=("*",), cost_above=Decimal("0.01")), budgets)
+    token = issue_fire(SECRET, caller, expires_at=NOW + 1, rules=rules, namespace="sp")
+    claims = read(token, SECRET, now=NOW, namespace="sp")
+    assert (claims.kind, claims.id, claims.caller) == ("fire", f"{FIRE}#2", caller)
+    assert claims.rules is not None
+    assert claims.rules.limits == limits.model_copy(update={"concurrency": Concurrency()})
+    assert claims.rules.approval == rules.approval
+    assert claims.rules.budgets == budgets.model_copy(update={"owners": {"ann": owners["ann"]}})
 
 
 def test_only_the_right_kind_of_caller_gets_a_token() -> None:
     with pytest.raises(ValueError, match="of that fire"):
         caller_token(ANN.model_copy(update={"fire": FIRE, "attempt": 1}))
     with pytest.raises(ValueError, match="names the fire"):
-        issue_fire(SECRET, ANN, expires_at=NOW, limits=Limits(), namespace="sp")
+        issue_fire(SECRET, ANN, expires_at=NOW, rules=Rules(), namespace="sp")
 
 
 def test_it_ends_when_it_says() -> None:

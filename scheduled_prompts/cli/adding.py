@@ -30,10 +30,11 @@ async def add(
     wait_timeout: float | None,
 ) -> None:
     settings = chosen_settings(choices)
-    definition = {"runner": settings.runner, "platform": settings.platform} | definition
     if text == "-":
         text = standard_input()
     async with open_scheduler(settings) as scheduler:
+        if scheduler.caller is None:  # else they are the caller's
+            definition = {"runner": settings.runner, "platform": settings.platform} | definition
         answer = await scheduler.schedule(text, when, timezone=timezone, **definition)
         currency = settings.budgets.currency
         document = _document(answer, currency)

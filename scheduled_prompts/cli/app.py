@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scheduled_prompts.cli.bearer import refuse_what_is_an_operators
 from scheduled_prompts.cli.options import AsJson, Choices, ConfigFile, StoreUrl
 from scheduled_prompts.cli.output import write_document
 
@@ -42,6 +43,7 @@ def before_the_command(
     version: Annotated[bool, typer.Option("--version", metavar="", help="Say which release this is.")] = False,
 ) -> None:
     ctx.obj = choices(ctx, as_json, store, config)
+    refuse_what_is_an_operators(ctx.invoked_subcommand)
     if version:
         from scheduled_prompts.version import VERSION
 

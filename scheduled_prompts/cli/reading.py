@@ -186,7 +186,7 @@ async def _why_overdue(
 
 async def _set_aside(scheduler: Scheduler, prompts: Sequence[ScheduledPrompt]) -> dict[str, Quarantined]:
     """Why some of these prompts were set aside, by id."""
-    if not any(prompt.status is PromptStatus.QUARANTINED for prompt in prompts):
+    if scheduler.caller is not None or not any(prompt.status is PromptStatus.QUARANTINED for prompt in prompts):
         return {}
     return {record.id: record for record in await scheduler.quarantined()}
 

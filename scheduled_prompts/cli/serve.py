@@ -17,7 +17,7 @@ from scheduled_prompts.cli.logs import configure_logs, flush_logs
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document
 from scheduled_prompts.cli.service_manager import ServiceManager
-from scheduled_prompts.cli.session import chosen_settings, command_line
+from scheduled_prompts.cli.session import chosen_settings, command_line, house_rules
 from scheduled_prompts.engine.daemon import LAST_WORDS, Daemon
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.runners.registry import build_runners
@@ -43,9 +43,8 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
             settings.store,
             runners=build_runners(settings.runners),
             settings=engine,
-            limits=settings.limits,
-            budgets=settings.budgets.in_zone(settings.timezone),
             namespace=settings.namespace,
+            **house_rules(settings),
         )
         service_manager.warn_of_a_short_watchdog(engine.sweep_period)
         daemon.on_sweep = lambda: service_manager.hear_of_a_sweep(_in_one_line(daemon))

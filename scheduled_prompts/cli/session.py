@@ -8,10 +8,12 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from scheduled_prompts.cli.bearer import token_here, who
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import command_name
+from scheduled_prompts.errors import Forbidden
 from scheduled_prompts.prompt import Definition
-from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.scheduler import HouseRules, Scheduler
 from scheduled_prompts.settings import Settings, load_settings
 
 _PASSWORD = re.compile(r"(://[^/@]*:)[^/]*@")
@@ -25,17 +27,20 @@ def chosen_settings(choices: Choices) -> Settings:
 
 def closed_scheduler(settings: Settings) -> Scheduler:
     """A scheduler that has not spoken to its store yet."""
-    return Scheduler(
-        settings.store,
-        namespace=settings.namespace,
-        timezone=settings.timezone,
-        policies=settings.policies,
-        owners=settings.owners,
-        actor=_me(),
-        limits=settings.limits,
-        approval=settings.approval,
-        budgets=settings.budgets.in_zone(settings.timezone),
-    )
+    rules = house_rules(settings)
+    return Scheduler(settings.store, namespace=settings.namespace, runner=settings.runner, actor=_me(), **rules)
+
+
+def house_rules(settings: Settings) -> HouseRules:
+    """Of all who schedule here, and of the daemon."""
+    return {
+        "timezone": settings.timezone,
+        "policies": settings.policies,
+        "owners": settings.owners,
+        "limits": settings.limits,
+        "approval": settings.approval,
+        "budgets": settings.budgets.in_zone(settings.timezone),
+    }
 
 
 def _me() -> str:
@@ -48,8 +53,19 @@ def _me() -> str:
 
 @asynccontextmanager
 async def open_scheduler(settings: Settings) -> AsyncIterator[Scheduler]:
+    """Whoever typed; or, with a token in the environment, whoever that was made for. Raises TokenRefused."""
     async with closed_scheduler(settings) as scheduler:
-        yield scheduler
+        token = token_here()
+        if token is None:
+            yield scheduler
+            return
+        bound = await scheduler.as_bearer(token)
+        assert bound.caller is not None
+        try:
+            yield bound
+        except Forbidden as error:
+            error.hint = "; ".join(words for words in (error.hint, who(bound.caller)) if words)
+            raise
 
 
 async def why_unserved(
@@ -65,6 +81,8 @@ async def why_unserved(
     problem = await scheduler.why_unserved(prompt)
     if problem is None:
         return None
+    if scheduler.caller is not None:
+        return problem, "whoever runs the service has to see to it"
     alive = await scheduler.daemons()
     if not alive:
         if prompt.runner not in (*settings.runners, "log"):

@@ -62,13 +62,13 @@ class Insides:
 
     async def token(self, caller: Caller, expires_at: int) -> str:
         """Raises StoreUnreachable, StoreUnusable."""
-        store = self.scheduler.store
+        scheduler = self.scheduler
         return tokens.issue_fire(
-            await store.secret(),
+            await scheduler.store.secret(),
             caller,
             expires_at=expires_at,
-            limits=self.scheduler.limits,
-            namespace=store.keys.namespace,
+            rules=tokens.Rules(scheduler.limits, scheduler.approval, scheduler.budgets),
+            namespace=scheduler.store.keys.namespace,
         )
 
     @cached_property

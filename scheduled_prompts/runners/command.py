@@ -4,6 +4,11 @@ What a command gets: the text on stdin; the fire as a JSON file (`SCHEDULED_PROM
 removed afterwards); and, for shell scripts, `SCHEDULED_PROMPTS_FIRE_ID`, `…_PROMPT_ID`, `…_NOMINAL`, `…_DUE`
 (ms UTC) and `…_ATTEMPT`. It inherits the daemon's environment. There is no shell, unless `argv` names one.
 
+It may call `scheduled-prompts`: `SCHEDULED_PROMPTS_TOKEN`, `…_STORE`, `…_NAMESPACE`, `…_TIMEZONE` make that act as the
+agent whose fire it is, with the rights of that fire, as long as the attempt runs. The token is a secret, and the
+store's URL may hold a password: the command gets both as they are. What `env` says of these variables counts instead;
+an empty `SCHEDULED_PROMPTS_TOKEN` is none, and makes the command an operator's.
+
 What it used it may say, whether it succeeds or fails, in the file that `SCHEDULED_PROMPTS_USAGE_FILE` names, as JSON:
 `{"tokens_in": 1200, "tokens_out": 300, "cost": "0.0375", "currency": "USD"}`, each of which may be left out.
 
@@ -56,6 +61,7 @@ KEPT_STDERR_BYTES = 4096
 MAX_USAGE_BYTES = 4096
 ROOM_FOR_MORE_WORDS = 64
 """Characters an error leaves for a prefix: what is too long is cut at its end, where the reason is."""
+CONFIG = "SCHEDULED_PROMPTS_CONFIG"
 ARGV_HINT = 'give it as a list, the program first: argv = ["cat"]'
 
 log = structlog.get_logger("scheduled_prompts.runners.command")
@@ -98,8 +104,9 @@ class CommandRunner:
 
     async def run(self, fire: Fire) -> Result:
         """Raises CommandError; Permanent where the command cannot be run at all, OSError where not now."""
+        access = await fire.environment()
         with _fire_file(fire) as path, _usage_file() as usage_file:
-            child = self._start(fire, path, usage_file)
+            child = self._start(fire, path, usage_file, access)
             try:
                 await child.completed()
                 await child.end(self.kill_after)
@@ -114,13 +121,13 @@ class CommandRunner:
         text, cut = cut_text(child.output.decode("utf-8", "replace"))
         return Result(text=text, truncated=cut, usage=usage)
 
-    def _start(self, fire: Fire, fire_file: Path, usage_file: Path) -> ProcessGroup:
+    def _start(self, fire: Fire, fire_file: Path, usage_file: Path, access: Mapping[str, str]) -> ProcessGroup:
         try:
             return ProcessGroup(
                 self.argv,
                 stdin=fire.text.encode(),
                 cwd=self.cwd,
-                env=os.environ | self.env | _fire_environment(fire, fire_file, usage_file),
+                env=_inherited() | access | self.env | _fire_environment(fire, fire_file, usage_file),
                 keep_output=MAX_RESULT_BYTES + 1,
                 keep_errors=KEPT_STDERR_BYTES,
             )
@@ -177,6 +184,12 @@ def _ending(exit_code: int | None) -> str:
         return f"was ended by {signal.Signals(-exit_code).name}"
     except ValueError:
         return f"was ended by signal {-exit_code}"
+
+
+def _inherited() -> dict[str, str]:
+    """The daemon's environment, such as it holds in another directory."""
+    config = os.environ.get(CONFIG)
+    return dict(os.environ) | ({CONFIG: str(Path(config).absolute())} if config else {})
 
 
 def _fire_environment(fire: Fire, fire_file: Path, usage_file: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.policies import OwnerPolicies, Policies
@@ -17,4 +18,5 @@ class HouseRules(TypedDict, total=False):
     policies: Policies | None
     owners: Mapping[str, OwnerPolicies] | None
     limits: Limits | None
+    approval: Approval | None
     budgets: Budgets | None

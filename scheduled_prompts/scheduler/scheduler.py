@@ -128,12 +128,12 @@ class Scheduler:
         )
 
     async def as_bearer(self, token: str) -> Scheduler:
-        """The same store through the eyes of whoever a token was made for; in a fire, with the limits of the daemon
-        that runs it, whatever they are here. Raises TokenRefused."""
+        """The same store through the eyes of whoever a token was made for; in a fire, by the rules of the daemon that
+        runs it (limits, approval, budgets), whatever they are here. Raises TokenRefused."""
         claims = await self.store.claims_of(token)
         bound = self.as_caller(claims.caller)
-        if claims.limits is not None:
-            bound.limits = claims.limits
+        if claims.rules is not None:
+            bound.limits, bound.approval, bound.budgets = claims.rules
         return bound
 
     @staticmethod

@@ -13,6 +13,7 @@ import pytest
 
 from scheduled_prompts import Caller, Daemon, Fire, Limits, Policies, Scheduler, Scope
 from scheduled_prompts.engine.inside import NO_TOKEN, InsideFire
+from scheduled_prompts.tokens import Rules
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
 from tests.conftest import Lab
 from tests.engine.scenes import scene
@@ -297,6 +298,6 @@ async def test_a_child_gets_what_it_needs_to_act_as_the_fires_agent(lab: Lab) ->
         }
         fire = await at.fire(prompt)
         assert fire.started_at is not None
-        assert (claims[0].caller.fire, claims[0].limits) == (fire.id, Limits())
+        assert (claims[0].caller.fire, claims[0].rules) == (fire.id, Rules())
         assert claims[0].expires_at == fire.started_at + 60_000, "at most its timeout"
         assert token not in str(lab.keys())

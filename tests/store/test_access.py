@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from scheduled_prompts import Caller, Forbidden, InvalidInput, Limits, Scheduler, StoreUnusable, TokenRefused
+from scheduled_prompts import Approval, Caller, Forbidden, InvalidInput, Limits, Scheduler, StoreUnusable, TokenRefused
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.access import LONGEST_LIFE
 from scheduled_prompts.store.connection import connect
-from scheduled_prompts.tokens import issue_fire
+from scheduled_prompts.tokens import Rules, issue_fire
 from tests.conftest import Lab
 from tests.store.conftest import RealLab
 from tests.store.steps import queued, reap, running, settled, take
@@ -30,7 +30,7 @@ async def fire_token(store: Store, fire: str, attempt: int = 1, *, lifetime: flo
         await store.secret(),
         ANN.model_copy(update={"fire": fire, "attempt": attempt}),
         expires_at=store.clock.now() + round(lifetime * 1000),
-        limits=Limits(active_per_owner=3),
+        rules=Rules(Limits(active_per_owner=3), Approval(agents=("*",))),
         namespace=store.keys.namespace,
     )
 
@@ -119,7 +119,9 @@ async def test_a_fires_token_is_good_while_that_attempt_runs(lab: Lab) -> None:
         fire = (await running(store)).fire.id
         token = await fire_token(store, fire)
         claims = await store.claims_of(token)
-        assert (claims.caller.fire, claims.caller.attempt, claims.limits) == (fire, 1, Limits(active_per_owner=3))
+        assert (claims.caller.fire, claims.caller.attempt, claims.rules) == (
+            (fire, 1, Rules(Limits(active_per_owner=3), Approval(agents=("*",))))
+        )
         assert "attempt 2, which is over" in await refused(store, await fire_token(store, fire, 2))
         await store.revoke(token)
         assert await refused(store, token) == "the token was revoked"
@@ -162,6 +164,7 @@ async def test_a_bearer_has_the_rights_and_limits_of_its_token(lab: Lab) -> None
         inside = await scheduler.as_bearer(await fire_token(store, (await running(store)).fire.id))
         assert inside.caller is not None
         assert (inside.caller.owner, inside.limits) == ("ann", Limits(active_per_owner=3))
+        assert inside.approval.agents == ("*",)
         with pytest.raises(Forbidden):
             await scheduler.as_bearer("nonsense")
 

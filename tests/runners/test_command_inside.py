@@ -1,0 +1,184 @@
+"""Real children of real fires: what `scheduled-prompts` does for them, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from scheduled_prompts import CommandRunner, Daemon, Fire, Limits, Once, Scheduler
+from scheduled_prompts.cli import main
+from scheduled_prompts.settings import EngineSettings
+from scheduled_prompts.tokens import PREFIX
+from tests.conftest import RealServer
+
+pytestmark = pytest.mark.real_time
+
+QUICK = EngineSettings(watch_period=0.05)
+CHILD = """
+import contextlib, io, json, os, sys
+from scheduled_prompts.cli import main
+
+def call(words):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = main([*words, "--json"])
+    return [code, json.loads(out.getvalue())]
+
+fire = os.environ["SCHEDULED_PROMPTS_PROMPT_ID"]
+print(json.dumps([call([word.replace("ITSELF", fire) for word in words]) for words in json.loads(sys.argv[1])]))
+"""
+"""Calls the command line as a shell script would, but in one process: an interpreter takes a second to start."""
+ANN: dict[str, Any] = {"owner": "ann", "agent": "planner", "runner": "child"}
+
+
+class Said(NamedTuple):
+    code: int
+    document: Any
+
+    @property
+    def error(self) -> str:
+        return f"{self.document['error']['code']}: {self.document['error']['message']}"
+
+
+class House:
+    """A daemon whose one runner is a child process, on a store that others can reach."""
+
+    def __init__(self, url: str, namespace: str = "sp", **rules: Any) -> None:
+        self.url = url
+        self.namespace = namespace
+        self.rules = rules
+
+    async def someone_elses(self) -> str:
+        """The id of a prompt of bob's."""
+        async with Scheduler(self.url, namespace=self.namespace) as scheduler:
+            await scheduler.schedule("of nobody", "in 1h")
+            return (await scheduler.schedule("of bob", "in 1h", owner="bob")).prompt.id
+
+    async def fired(self, runner: CommandRunner, **fields: Any) -> Fire:
+        """One fire of a new prompt, when it has ended."""
+        async with Scheduler(self.url, namespace=self.namespace, timezone="Europe/Berlin") as scheduler:
+            rules = {"timezone": "Europe/Berlin", **self.rules}
+            daemon = Daemon(scheduler.store, runners={"child": runner}, settings=QUICK, **rules)
+            async with daemon:
+                said: dict[str, Any] = {"retries": 0, "text": "do it", **ANN, **fields}
+                at = Once(at=scheduler.clock.now() + 50)
+                prompt = (await scheduler.schedule(said.pop("text"), at, **said)).prompt
+                async with asyncio.timeout(20):
+                    while True:
+                        items = (await scheduler.history(prompt.id)).items
+                        if items and items[-1].status.has_ended:
+                            return items[-1]
+                        await asyncio.sleep(0.02)
+
+    async def says(self, *calls: list[str], env: dict[str, str] | None = None, **more: Any) -> list[Said]:
+        """What the command line answered to a child that called it."""
+        runner = CommandRunner([sys.executable, "-c", CHILD, json.dumps(calls)], env=env)
+        fire = await self.fired(runner, **more)
+        assert fire.status == "succeeded", fire.error
+        assert fire.result is not None
+        return [Said(*said) for said in json.loads(fire.result.text or "")]
+
+
+@pytest.fixture
+def house(real_server: RealServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
+    for name in [name for name in os.environ if name.startswith("SCHEDULED_PROMPTS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    url = f"{real_server.url}?db=8"
+    yield House(url, "inside")
+    with redis.Redis(unix_socket_path=str(real_server.socket), db=8) as client:
+        client.flushdb()
+
+
+async def test_a_child_sees_and_does_what_its_fire_may(house: House) -> None:
+    bobs = await house.someone_elses()
+    listed, shown, unknown, known, foreign, other, *operators = await house.says(
+        ["list"],
+        ["show", "ITSELF"],
+        ["show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+        ["show", bobs],
+        ["list", "--owner", "bob"],
+        ["add", "x", "--when", "in 1h", "--owner", "bob"],
+        *(["doctor"], ["stats"], ["stop-all"], ["start-all"], ["serve"], ["cleanup"], ["export"], ["apply", "x.toml"]),
+    )
+    assert (listed.code, [item["text"] for item in listed.document["items"]]) == (0, ["do it"])
+    assert (shown.code, shown.document["owner"]) == (0, "ann")
+    assert (unknown.code, known.code) == (3, 3)
+    assert known.error.replace(bobs, "01ARZ3NDEKTSV4RRFFQ69G5FAV") == unknown.error, "it reads as not there"
+    assert (foreign.code, foreign.document["items"]) == (0, [])
+    assert (other.code, other.document["error"]["code"]) == (6, "forbidden")
+    assert "you act as agent:planner of ann, in the fire" in other.document["error"]["hint"]
+    for said in operators:
+        assert said.code == 6
+        assert said.error.startswith("forbidden: inside a fire this is not allowed: `")
+
+
+async def test_a_child_has_the_zone_and_the_limits_of_the_daemon(house: House) -> None:
+    house.rules = {"limits": Limits(active_per_owner=1)}
+    [said] = await house.says(
+        ["preview", "every day at 9am"],
+        env={"SCHEDULED_PROMPTS_LIMITS": '{"active_per_owner": 0}'},
+    )
+    assert said.document["timezone"] == "Europe/Berlin"
+
+
+async def test_a_token_is_good_as_long_as_its_fire_runs(house: House, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    fire = await house.fired(CommandRunner(["env"]))
+    assert fire.result is not None
+    lines = [line.partition("=") for line in (fire.result.text or "").splitlines()]
+    found = {name: value for name, _, value in lines if name.startswith("SCHEDULED_PROMPTS_")}
+    assert found["SCHEDULED_PROMPTS_STORE"] == house.url
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    code = await asyncio.to_thread(main, ["list", "--json"])
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (code, error["code"]) == (6, "token_refused")
+    assert error["message"] == f"the token is of fire {fire.id}, attempt 1, which is over"
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("none", "that is no token"),
+        (f"{PREFIX}e30.x", "the token was not made by this store"),
+        ("", None),
+    ],
+    ids=["no token", "forged", "none at all"],
+)
+async def test_a_child_cannot_make_up_a_token_but_its_operator_can_take_it_away(
+    house: House, token: str, message: str | None
+) -> None:
+    await house.someone_elses()
+    [said] = await house.says(["list"], env={"SCHEDULED_PROMPTS_TOKEN": token})
+    if message is None:
+        assert len(said.document["items"]) == 3, "a command that the operator trusts acts as the operator"
+    else:
+        assert (said.code, said.document["error"]["code"]) == (6, "token_refused")
+        assert said.document["error"]["message"].startswith(message)
+
+
+async def test_a_token_is_no_good_at_another_store(house: House) -> None:
+    [elsewhere] = await house.says(["list", "--store", house.url.replace("db=8", "db=7")])
+    assert elsewhere.error == "token_refused: this store has never made a token"
+    [namesake] = await house.says(["list"], env={"SCHEDULED_PROMPTS_NAMESPACE": "elsewhere"})
+    assert namesake.error == "token_refused: this store has never made a token"
+
+
+async def test_the_token_is_nowhere_but_in_the_environment(house: House, tmp_path: Path) -> None:
+    script = f'cat "$SCHEDULED_PROMPTS_FIRE_FILE" > {tmp_path}/file; cat /proc/self/cmdline /proc/$$/cmdline'
+    with capture_logs() as logs:
+        fire = await house.fired(CommandRunner(["sh", "-c", script]))
+    assert fire.status == "succeeded", fire.error
+    assert PREFIX not in (tmp_path / "file").read_text()
+    assert PREFIX not in str(fire)
+    assert PREFIX not in str(logs)
