@@ -36,7 +36,7 @@ Kind = Literal["caller", "fire"]
 
 
 class Rules(NamedTuple):
-    """What a daemon goes by, as far as it judges what is scheduled: without `concurrency`, and other owners' budgets."""
+    """What a daemon judges by what is scheduled: all but `concurrency`, and the budgets of other owners."""
 
     limits: Limits = Limits()
     approval: Approval = Approval()

@@ -13,8 +13,8 @@ import pytest
 
 from scheduled_prompts import Caller, Daemon, Fire, Limits, Policies, Scheduler, Scope
 from scheduled_prompts.engine.inside import NO_TOKEN, InsideFire
-from scheduled_prompts.tokens import Rules
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
+from scheduled_prompts.tokens import Rules
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 
