@@ -127,7 +127,7 @@ class CommandRunner:
                 self.argv,
                 stdin=fire.text.encode(),
                 cwd=self.cwd,
-                env=_inherited() | access | self.env | _fire_environment(fire, fire_file, usage_file),
+                env={**_inherited(), **access, **self.env, **_fire_environment(fire, fire_file, usage_file)},
                 keep_output=MAX_RESULT_BYTES + 1,
                 keep_errors=KEPT_STDERR_BYTES,
             )
