@@ -24,7 +24,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,mcp,testing,webhook]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,langchain,mcp,pydantic-ai,testing,webhook]" --group dev
 	@touch $@
 
 run: install  ## start the daemon (ARGS="--slots 10" …)

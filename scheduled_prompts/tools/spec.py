@@ -100,6 +100,11 @@ class ToolSpec:
         """The same without some of its arguments."""
         return replace(self, arguments=tuple(a for a in self.arguments if a.name not in names))
 
+    def with_more_on(self, name: str, words: str) -> ToolSpec:
+        """The same with more said of one of its arguments, where it has that."""
+        told = (replace(a, description=f"{a.description} {words}") if a.name == name else a for a in self.arguments)
+        return replace(self, arguments=tuple(told))
+
 
 class Tool(NamedTuple):
     spec: ToolSpec

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +12,15 @@ import structlog
 from scheduled_prompts.caller import Caller
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.scheduler import Scheduler
-from scheduled_prompts.tools import catalogue
+from scheduled_prompts.tools import catalogue, exporters
 from scheduled_prompts.tools.call import Call
 from scheduled_prompts.tools.reading import read_arguments
 from scheduled_prompts.tools.refusals import no_such_tool, refusal_with_theirs, unexpected
 from scheduled_prompts.tools.spec import ToolSpec
 
 log = structlog.get_logger()
+
+IN_A_FIRE = "'self' is the scheduled prompt whose run this is."
 
 Arguments = Mapping[str, Any] | str | None
 """As a model gave them: an object, or the JSON of one."""
@@ -48,7 +52,8 @@ class Tools:
                 return no_such_tool(name, tools)
             tool = tools[name]
             given = read_arguments(tool.spec, arguments)
-            answer = await tool.handler(Call(scheduler, caller), **given.values)
+            caller = _repeatable(caller, name, given.values)
+            answer = await tool.handler(Call(self.scheduler.as_caller(caller), caller), **given.values)
             return {"ok": True, **answer, **({"notes": given.notes} if given.notes else {})}
         except ScheduledPromptsError as error:
             return await self._refused(name, error, scheduler)
@@ -66,6 +71,22 @@ class Tools:
     def bound(self, caller: Caller) -> BoundTools:
         """The same tools in the hands of one caller."""
         return BoundTools(self, caller)
+
+    def openai_chat(self, caller: Caller | None = None, *, strict: bool = False) -> exporters.Exported:
+        """For `tools=` of OpenAI's chat completions."""
+        return exporters.openai_chat(self.specs(caller), strict=strict)
+
+    def openai_responses(self, caller: Caller | None = None, *, strict: bool = True) -> exporters.Exported:
+        """For `tools=` of OpenAI's Responses API."""
+        return exporters.openai_responses(self.specs(caller), strict=strict)
+
+    def anthropic(self, caller: Caller | None = None) -> exporters.Exported:
+        """For `tools=` of Anthropic's messages."""
+        return exporters.anthropic(self.specs(caller))
+
+    def json_schema(self, caller: Caller | None = None) -> exporters.Exported:
+        """Names, descriptions, JSON Schema of what goes in and comes out."""
+        return exporters.json_schema(self.specs(caller))
 
 
 class BoundTools:
@@ -86,9 +107,32 @@ class BoundTools:
 
     def for_tool_call(self, tool_call_id: str) -> BoundTools:
         """The same for one tool call of a model: where that is made again, it is answered as it was."""
-        return BoundTools(self._tools, self.caller.model_copy(update={"tool_call_id": tool_call_id}))
+        return BoundTools(self._tools, self.caller.model_copy(update={"tool_call_id": tool_call_id[:256] or None}))
+
+    def openai_chat(self, *, strict: bool = False) -> exporters.Exported:
+        return self._tools.openai_chat(self.caller, strict=strict)
+
+    def openai_responses(self, *, strict: bool = True) -> exporters.Exported:
+        return self._tools.openai_responses(self.caller, strict=strict)
+
+    def anthropic(self) -> exporters.Exported:
+        return self._tools.anthropic(self.caller)
+
+    def json_schema(self) -> exporters.Exported:
+        return self._tools.json_schema(self.caller)
 
 
 def _fit(spec: ToolSpec, caller: Caller) -> ToolSpec:
-    """Without the arguments that the caller could only be refused for."""
-    return spec if caller.runners else spec.without("runner")
+    """Without the arguments that the caller could only be refused for; in a fire, with how it may call itself."""
+    fit = spec if caller.runners else spec.without("runner")
+    return fit if caller.fire is None else fit.with_more_on("id", IN_A_FIRE)
+
+
+def _repeatable(caller: Caller, name: str, values: Mapping[str, Any]) -> Caller:
+    """With a tool call's id that stands for this very call: some models number theirs from one, in each conversation,
+    and what has the same number and says something else is no repetition."""
+    if caller.tool_call_id is None:
+        return caller
+    said = [caller.tool_call_id, caller.agent, caller.conversation, caller.fire, name, sorted(values.items())]
+    digest = hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+    return caller.model_copy(update={"tool_call_id": digest})
