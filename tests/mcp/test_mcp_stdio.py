@@ -1,0 +1,147 @@
+"""`scheduled-prompts mcp`: a real client, a real process, a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from scheduled_prompts import Daemon, Fire
+from tests.mcp.conftest import Place, told
+
+pytestmark = pytest.mark.real_time
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])  # with the handshake, and without: from 2026-07-28 on
+async def test_a_client_plans_its_future_and_the_daemon_fires_it(place: Place, mode: str) -> None:
+    fired: list[str] = []
+
+    async def runner(fire: Fire) -> str:
+        fired.append(fire.text)
+        return "done"
+
+    async with place.client(mode=mode) as client:
+        made = told(await client.call_tool("schedule_prompt", {"prompt": "look at CI", "when": "in 1s", "key": "ci"}))
+        assert made["created"] is True
+        assert "daemon" in made["unserved"]
+        prompt = made["scheduled_prompt"]
+        assert prompt["created_by"] == "agent:Test-Client"
+        again = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "every day at 9am", "key": "ci"}))
+        assert again["created"] is False
+        async with Daemon(place.url, namespace=place.namespace, runners={"log": runner}):
+            while not fired:
+                await asyncio.sleep(0.02)
+            while (fires := told(await client.call_tool("list_fires", {"id": "ci"})))["fires"][0]["status"] != "succeeded":
+                await asyncio.sleep(0.02)
+        assert fired == ["look at CI"]
+        fire = await client.read_resource(f"fire://{fires['fires'][0]['id']}")
+        assert json.loads(fire.contents[0].text)["result"]["text"] == "done"  # type: ignore[union-attr]
+        daily = told(await client.call_tool("schedule_prompt", {"prompt": "news", "when": "every day at 9am"}))
+        which = {"id": daily["scheduled_prompt"]["id"]}
+        assert [r.uri for r in (await client.list_resources()).resources] == [f"prompt://{which['id']}"]
+        told(await client.call_tool("update_scheduled_prompt", {**which, "when": "every day at 10am"}))
+        listed = told(await client.call_tool("list_scheduled_prompts", {"status": "active"}))["scheduled_prompts"]
+        assert [(p["id"], p["when"]) for p in listed] == [(which["id"], "every day at 10:00")]
+        assert len(told(await client.call_tool("preview_schedule", {"when": "every day at 9am"}))["upcoming"]) == 5
+        assert told(await client.call_tool("cancel_scheduled_prompt", which))["ok"]
+        read = await client.read_resource(f"prompt://{which['id'][-8:]}")
+        assert json.loads(read.contents[0].text)["status"] == "cancelled"  # type: ignore[union-attr]
+        assert (await client.list_resources()).resources == []
+    assert prompt["id"] != which["id"]
+
+
+async def test_what_is_wrong_is_an_answer_and_the_server_goes_on(place: Place) -> None:
+    async with place.client() as client:
+        for tool, arguments, code in [
+            ("schedule_prompt", {"prompt": "x", "when": "whenever"}, "invalid_schedule"),
+            ("schedule_prompt", {}, "invalid_input"),
+            ("cancel_scheduled_prompt", {"id": "nothing"}, "not_found"),
+            ("schedule_promt", {}, "unknown_tool"),
+            ("cleanup_expired_prompts", {}, "unknown_tool"),  # it was not given that scope
+        ]:
+            answer = told(await client.call_tool(tool, arguments))
+            assert (answer["ok"], answer["error"]["code"]) == (False, code), answer
+            assert answer["error"]["hint"]
+        for uri in ("prompt://nothing", "fire://nothing", "file:///etc/passwd", "prompt://"):
+            with pytest.raises(MCPError) as refused:
+                await client.read_resource(uri)
+            assert refused.value.error.code == -32602
+        assert told(await client.call_tool("list_scheduled_prompts"))["scheduled_prompts"] == []
+
+
+async def test_a_client_of_another_owner_sees_nothing_of_it(place: Place) -> None:
+    async with place.client("--owner", "ann") as ann, place.client("--owner", "bob", "--agent", "spy") as bob:
+        made = told(await ann.call_tool("schedule_prompt", {"prompt": "x", "when": "every day at 9am", "key": "k"}))
+        prompt_id = made["scheduled_prompt"]["id"]
+        nobody = told(await bob.call_tool("get_scheduled_prompt", {"id": prompt_id[:-1] + "0"}))
+        for said in (prompt_id, prompt_id[-8:], "k"):
+            answer = told(await bob.call_tool("get_scheduled_prompt", {"id": said}))
+            assert answer["error"]["code"] == nobody["error"]["code"] == "not_found"
+        assert told(await bob.call_tool("list_scheduled_prompts"))["scheduled_prompts"] == []
+        assert (await bob.list_resources()).resources == []
+        with pytest.raises(MCPError, match="no prompt"):
+            await bob.read_resource(f"prompt://{prompt_id}")
+        mine = told(await bob.call_tool("schedule_prompt", {"prompt": "y", "when": "every day at 9am", "key": "k"}))
+        assert mine["created"] is True
+        assert mine["scheduled_prompt"]["created_by"] == "agent:spy"
+        assert [r.uri for r in (await ann.list_resources()).resources] == [f"prompt://{prompt_id}"]
+
+
+def test_what_was_asked_before_stdin_ended_is_answered_and_nonsense_is_named(place: Place) -> None:
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    lines = [
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}),
+        json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        "{nonsense",
+        "",
+        '"text"',
+        "\udcff\udcfe",
+        "x" * 5_000_000,
+        json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": 7}}),
+        json.dumps({"jsonrpc": "2.0", "id": 3, "method": "no/such"}),
+        json.dumps({"jsonrpc": "2.0", "id": 4, "method": "tools/list"}),
+        json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "list_scheduled_prompts"}}),
+    ]
+    server = place.start()
+    out, err = server.communicate("\n".join(lines).encode(errors="surrogateescape"), timeout=60)
+    answers = [json.loads(line) for line in out.splitlines()]
+    by_id = {answer["id"]: answer for answer in answers}
+    assert by_id[1]["result"]["serverInfo"]["name"] == "scheduled-prompts"
+    assert "when" in by_id[1]["result"]["instructions"]
+    assert [answer["error"]["code"] for answer in answers if answer["id"] is None] == [-32700] * 4
+    assert by_id[2]["error"]["code"] == -32602
+    assert by_id[3]["error"]["code"] == -32601
+    assert len(by_id[4]["result"]["tools"]) == 12
+    assert by_id[5]["result"]["structuredContent"]["ok"] is True
+    assert (server.returncode, err) == (0, b"")
+
+
+def test_a_broken_configuration_is_an_answer_until_it_is_mended(place: Place, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    config = tmp_path / "c.toml"
+    config.write_text("slots = [")
+    server = place.start("--config", str(config))
+    assert server.stdin is not None
+    assert server.stdout is not None
+
+    def ask(number: int, method: str, **params: object) -> dict[str, object]:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        server.stdin.write(json.dumps(message).encode() + b"\n")
+        server.stdin.flush()
+        answer: dict[str, object] = json.loads(server.stdout.readline())["result"]
+        return answer
+
+    ask(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
+    refused = ask(2, "tools/call", name="list_scheduled_prompts", arguments={})
+    assert refused["isError"] is True
+    assert refused["structuredContent"]["error"]["code"] == "invalid_config"  # type: ignore[index]
+    config.write_text("")
+    assert ask(3, "tools/call", name="list_scheduled_prompts", arguments={})["isError"] is False
+    began = time.monotonic()
+    server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert time.monotonic() - began < 2
