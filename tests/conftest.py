@@ -37,7 +37,7 @@ from tests.accounting import check_accounts
 
 _numbers = itertools.count(1)
 
-WAITING = ("e2e", "embedded", "cli")
+WAITING = ("e2e", "embedded", "mcp", "cli")
 """The folders of tests with processes of their own, those that take longest first."""
 
 # How long an example takes says more about the machine than about the code.

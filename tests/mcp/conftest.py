@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -113,3 +114,11 @@ def told(result: Any) -> dict[str, Any]:
     assert json.loads(result.content[0].text) == document
     assert result.is_error is not document["ok"]
     return document
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(1500):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come true in time")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 
@@ -10,35 +9,34 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from scheduled_prompts import Daemon, Fire
-from tests.mcp.conftest import Place, told
+from tests.mcp.conftest import Place, told, until
 
 pytestmark = pytest.mark.real_time
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])  # with the handshake, and without: from 2026-07-28 on
-async def test_a_client_plans_its_future_and_the_daemon_fires_it(place: Place, mode: str) -> None:
+async def test_a_client_plans_its_future_and_the_daemon_fires_it(place: Place) -> None:
     fired: list[str] = []
 
     async def runner(fire: Fire) -> str:
         fired.append(fire.text)
         return "done"
 
-    async with place.client(mode=mode) as client:
+    async with place.client() as client:
         made = told(await client.call_tool("schedule_prompt", {"prompt": "look at CI", "when": "in 1s", "key": "ci"}))
         assert made["created"] is True
         assert "daemon" in made["unserved"]
         prompt = made["scheduled_prompt"]
         assert prompt["created_by"] == "agent:Test-Client"
-        again = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "every day at 9am", "key": "ci"}))
+        again = told(
+            await client.call_tool("schedule_prompt", {"prompt": "x", "when": "every day at 9am", "key": "ci"})
+        )
         assert again["created"] is False
         async with Daemon(place.url, namespace=place.namespace, runners={"log": runner}):
-            while not fired:
-                await asyncio.sleep(0.02)
-            while (fires := told(await client.call_tool("list_fires", {"id": "ci"})))["fires"][0]["status"] != "succeeded":
-                await asyncio.sleep(0.02)
+            await until(lambda: bool(fired))
+        fires = told(await client.call_tool("list_fires", {"id": "ci"}))["fires"]
         assert fired == ["look at CI"]
-        fire = await client.read_resource(f"fire://{fires['fires'][0]['id']}")
-        assert json.loads(fire.contents[0].text)["result"]["text"] == "done"  # type: ignore[union-attr]
+        fire = await client.read_resource(f"fire://{fires[0]['id']}")
+        assert json.loads(fire.contents[0].text)["status"] == "succeeded"  # type: ignore[union-attr]
         daily = told(await client.call_tool("schedule_prompt", {"prompt": "news", "when": "every day at 9am"}))
         which = {"id": daily["scheduled_prompt"]["id"]}
         assert [r.uri for r in (await client.list_resources()).resources] == [f"prompt://{which['id']}"]
@@ -54,7 +52,8 @@ async def test_a_client_plans_its_future_and_the_daemon_fires_it(place: Place, m
 
 
 async def test_what_is_wrong_is_an_answer_and_the_server_goes_on(place: Place) -> None:
-    async with place.client() as client:
+    async with place.client(mode="auto") as client:  # as from 2026-07-28 on: without the handshake
+        assert client.protocol_version == "2026-07-28"
         for tool, arguments, code in [
             ("schedule_prompt", {"prompt": "x", "when": "whenever"}, "invalid_schedule"),
             ("schedule_prompt", {}, "invalid_input"),

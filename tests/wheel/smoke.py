@@ -108,6 +108,26 @@ def every_command() -> None:
     assert run("doctor")["ok"]
     assert told("doctor")
     run("cleanup", "--days", "0")
+    agents()
+
+
+def agents() -> None:
+    """An MCP client lists the tools; a token is made, and is good no more."""
+    made = run("token", "make", "--agent", "smoke", "--for", "1h")
+    assert run("token", "revoke", made["id"])["revoked"] == made["id"]
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "smoke", "version": "1"}}
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_scheduled_prompts"}},
+    ]
+    tried.add("mcp")
+    said = "".join(json.dumps(message) + "\n" for message in messages)
+    done = subprocess.run([COMMAND, "mcp"], input=said, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    answers = {answer["id"]: answer["result"] for answer in map(json.loads, done.stdout.splitlines())}
+    assert answers[1]["serverInfo"]["name"] == "scheduled-prompts"
+    assert answers[2]["structuredContent"]["ok"] is True, answers[2]
+    assert done.stderr == ""
 
 
 def as_a_person() -> None:
