@@ -6,14 +6,15 @@ from typing import Literal
 
 from scheduled_prompts.money import to_micro
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.store.acting import By, actor_of
 from scheduled_prompts.store.records import ClaimItem
 
 
-def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int, *, rerun_of: str = "", by: str = "") -> ClaimItem:
+def manual_claim(prompt: ScheduledPrompt, fire_id: str, now: int, *, rerun_of: str = "", by: By = "") -> ClaimItem:
     """What claims a manual run: `nominal` and `due` are now."""
     item = claim_item(prompt, fire_id, "manual", nominal=now, due=now)
     item["rerun_of"] = rerun_of
-    item["by"] = by
+    item["who"] = actor_of(by).fields()
     return item
 
 
@@ -21,7 +22,7 @@ def claim_item(
     prompt: ScheduledPrompt, fire_id: str, trigger: Literal["schedule", "manual"], *, nominal: int, due: int
 ) -> ClaimItem:
     """A claim that leaves what is next as it is."""
-    return {
+    item: ClaimItem = {
         "id": prompt.id,
         "trigger": trigger,
         "version": str(prompt.version),
@@ -56,8 +57,10 @@ def claim_item(
         "announce": False,
         "in_turn": False,
         "rerun_of": "",
-        "by": "",
     }
+    if prompt.lineage:
+        item["tree"] = prompt.root
+    return item
 
 
 def _money(prompt: ScheduledPrompt) -> dict[str, str]:

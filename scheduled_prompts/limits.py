@@ -12,12 +12,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduled_prompts.errors import LimitReached
+from scheduled_prompts.ids import short
 from scheduled_prompts.names import Name
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 PROFILES: dict[str, dict[str, Any]] = {
     "none": {},
-    "agents": {"fires_per_owner": 100, "fires_per_conversation": 24, "min_interval": 60.0},
+    "agents": {
+        "fires_per_owner": 100,
+        "fires_per_conversation": 24,
+        "min_interval": 60.0,
+        "fires_per_tree": 100,
+        "made_per_owner": 200,
+    },
 }
 """What is limited where nothing else is said."""
 AtOnce = Annotated[int, Field(ge=1, le=100_000)]
@@ -54,6 +61,16 @@ class Limits(BaseModel):
     fires_per_owner: Count = 0
     """How many attempts may begin in any 24 h, whatever became of them; 0: any number."""
     fires_per_conversation: Count = 0
+    max_depth: Annotated[int, Field(ge=0, le=16)] = 0
+    """How deep prompts may be that agents make inside of a fire: what such a prompt makes in its fires is one deeper.
+    0: a fire makes none; it may change the prompt whose fire it is."""
+    active_per_tree: Count = 10
+    """How many prompts that were made in the fires of one, or of those, may be scheduled or active at once; 0: any
+    number."""
+    fires_per_tree: Count = 0
+    """How many attempts of these, and of the one, may begin in any 24 h, where an agent made that; 0: any number."""
+    made_per_owner: Count = 0
+    """How many prompts agents may make for one owner in any 24 h; 0: any number."""
     min_interval: Annotated[float, Field(ge=0, le=366 * 86_400)] = 0.0
     """How near the occurrences of a prompt made by an agent may follow each other (seconds)."""
     concurrency: Concurrency = Concurrency()
@@ -67,13 +84,21 @@ class Limits(BaseModel):
     @property
     def rates(self) -> dict[str, int]:
         """How many attempts may begin in 24 h, by what they are counted for."""
-        found = {"owner": self.fires_per_owner, "conversation": self.fires_per_conversation}
+        found = {
+            "owner": self.fires_per_owner,
+            "conversation": self.fires_per_conversation,
+            "tree": self.fires_per_tree,
+        }
         return {kind: limit for kind, limit in found.items() if limit}
 
     @property
     def caps(self) -> dict[str, int]:
         """The most active prompts, by what they are counted for."""
-        found = {"owner": self.active_per_owner, "conversation": self.active_per_conversation}
+        found = {
+            "owner": self.active_per_owner,
+            "conversation": self.active_per_conversation,
+            "tree": self.active_per_tree,
+        }
         return {kind: limit for kind, limit in found.items() if limit}
 
     def document(self) -> str:
@@ -83,10 +108,13 @@ class Limits(BaseModel):
 
 
 def cap_reached(cap: str, limit: int) -> LimitReached:
-    """`cap` is `owner:<owner>` or `conversation:<conversation>`."""
+    """`cap` is `owner:<owner>`, `conversation:<conversation>` or `tree:<id of the root>`."""
     kind, _, name = cap.partition(":")
     who = f"{kind} {name!r} has" if name else "what has no owner has"
+    made = "made by agents"
+    if kind == "tree":
+        who, made = f"prompt {short(name)} has", "made in its fires, and in those of these,"
     return LimitReached(
-        f"{who} the {limit:,} active prompts made by agents that it may have ([limits] active_per_{kind} = {limit})",
+        f"{who} the {limit:,} active prompts {made} that it may have ([limits] active_per_{kind} = {limit})",
         hint="cancel or pause one of them, wait until one has ended, or raise the limit in the settings",
     )

@@ -102,7 +102,8 @@ def _stands(stored: Any, status: str) -> bool:
 
 
 def _counted(keys: dict[str, Any], prompts: dict[str, Any]) -> list[str]:
-    """What agents made, and is armed or waits for approval, counts for owner and conversation; nothing else does."""
+    """What agents made, and is armed or waits for approval, counts for owner, conversation and tree; nothing else
+    does."""
     expected: dict[str, set[str]] = defaultdict(set)
     for prompt, stored in prompts.items():
         try:
@@ -115,6 +116,8 @@ def _counted(keys: dict[str, Any], prompts: dict[str, Any]) -> list[str]:
         expected[f"owner:{definition.get('owner', '')}"].add(prompt)
         if definition.get("conversation"):
             expected[f"conversation:{definition['conversation']}"].add(prompt)
+        if stored.get("lineage"):
+            expected[f"tree:{stored['lineage'].split()[0]}"].add(prompt)
     found = {name: set(value) for name, value in of_kind(keys, "active").items()}
     return [] if found == expected else [f"the active prompts made by agents are {expected}, and counted as {found}"]
 

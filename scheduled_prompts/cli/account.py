@@ -11,6 +11,7 @@ from scheduled_prompts.cli.naming import cut, first_line, said
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.ids import short
+from scheduled_prompts.scheduler.conduct import made_in_words, refusal_in_words
 from scheduled_prompts.store.records import Span
 
 SHOWN = 8
@@ -78,6 +79,10 @@ def _tale(span: Span, zone_name: str) -> str:
             return f"{span.trimmed:,} before that are not kept"
         case "quarantined":
             return visible(span.reason or "", lines=False)
+        case "made":
+            return visible(made_in_words(span), lines=False)
+        case "refused":
+            return visible(refusal_in_words(span), lines=False)
         case "pending":
             return visible(span.reason or "", lines=False)
         case "approved" | "rejected":

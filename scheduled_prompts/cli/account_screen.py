@@ -39,14 +39,15 @@ def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> st
     prompt, rows = answer.prompt, _folded(answer.rows)
     words = ", ".join(in_words(prompt, currency))
     head = [Text(title(prompt)), *(Text(GAP + line, style="dim") for line in _wrapped(words))]
+    did = [Text(GAP + line) for sentence in answer.conduct for line in _wrapped(visible(sentence, lines=False))]
     if not rows:
-        return painted([*head, Text("  the schedule names nothing in this time")])
+        return painted([*head, Text("  the schedule names nothing in this time"), *did])
     times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]
     clock = _Times(times)
     lines = [_line(row, answer, clock, _widest(rows)) for row in rows]
     counts = [f"{_more(rows, outcome)}{number:,} {outcome.replace('_', ' ')}" for outcome, number in totals.items()]
     foot = [Text(GAP + line, style="dim") for line in _wrapped(listed(counts))]
-    return painted([*head, *(line for one in lines for line in one), *foot])
+    return painted([*head, *(line for one in lines for line in one), *did, *foot])
 
 
 def _folded(rows: Sequence[Row]) -> list[Row]:

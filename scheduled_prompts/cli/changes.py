@@ -23,6 +23,7 @@ from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Schedule
 from scheduled_prompts.schedule.language.words import describe
+from scheduled_prompts.scheduler.conduct import made_in_words, refusal_in_words
 from scheduled_prompts.store.records import Span
 
 COLUMNS = (Column("TIME"), Column("CHANGE"), Column("BY"), Column("WHAT", flexible=True, spanning=True))
@@ -96,6 +97,10 @@ def _what(change: Span, timezone: str) -> str:
             return f"next: {absolute(change.start, timezone)} → {absolute(change.end, timezone)}"
         case "cancelled" if change.stood is not None:
             return f"it was {change.stood}"
+        case "made":
+            return visible(made_in_words(change), lines=False)
+        case "refused":
+            return visible(refusal_in_words(change), lines=False)
         case "trimmed":
             return f"{change.trimmed:,} before that are not kept"
         case _:

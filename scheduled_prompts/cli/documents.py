@@ -11,7 +11,8 @@ from scheduled_prompts.views import instant
 def span_view(span: Span, timezone: str) -> dict[str, Any]:
     """What an account tells beyond fires: what was missed, or changed `by` somebody, noted down `at`, about the
     occurrences `from` and `until` (not included). A pause has lasted `since`; an edit `changed` these fields. `values`
-    are fields from what to what; long texts are cut."""
+    are fields from what to what; long texts are cut. In `fire` an agent made the change; what it was refused (`deed`),
+    and the `prompts` it made there, are told once, with how many `times` and when `last`."""
     return {
         "kind": span.kind,
         "at": instant(span.at, timezone),
@@ -25,6 +26,11 @@ def span_view(span: Span, timezone: str) -> dict[str, Any]:
         "stood": span.stood,
         "values": {field: {"from": before, "to": after} for field, (before, after) in span.values.items()},
         "trimmed": span.trimmed,
+        "fire": span.fire,
+        "deed": span.deed,
+        "times": span.times,
+        "last": instant(span.last, timezone),
+        "prompts": list(span.prompts),
     }
 
 

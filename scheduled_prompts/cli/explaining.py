@@ -33,6 +33,7 @@ async def explain(choices: Choices, prompt_id: str, since: str | None, until: st
                 "now": instant(answer.now, zone_name),
                 "outcomes": totals(answer.rows),
                 "rows": [row_view(row, zone_name) for row in answer.rows],
+                "conduct": answer.conduct,
             }
         )
         return

@@ -18,6 +18,7 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler import Paused, Preview, Resumed, Scheduled, Skipped
+from scheduled_prompts.scheduler.conduct import origin_in_words
 from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.store.records import Cancelled, Quarantined
 from scheduled_prompts.upcoming import Occurrence
@@ -72,12 +73,18 @@ def whole_prompt(
         ("pause after", pause_after_in_words(prompt) if prompt.pause_after != default("pause_after") else ""),
         ("on crash", prompt.on_crash),
         *money_fields(spending),
-        ("created", both(prompt.created_at, zone_name, now)),
+        ("created", ", ".join(part for part in (both(prompt.created_at, zone_name, now), made_by(prompt)) if part)),
         ("version", str(prompt.version)),
         ("id", prompt.id),
         *below_each_other("lately", account_lines(account, zone_name)),
     ]
     return "\n".join([title(prompt), *field_lines(fields)])
+
+
+def made_by(prompt: ScheduledPrompt) -> str:
+    """Which agent made it, and in which fire; of what people make that is no news."""
+    is_an_agents = prompt.agent is not None or prompt.created_in is not None
+    return visible(origin_in_words(prompt), lines=False) if is_an_agents else ""
 
 
 def does(definition: Definition, currency: str) -> str:

@@ -16,12 +16,13 @@ UPCOMING = 5
 
 class Scheduled(NamedTuple):
     """The answer to `schedule`. `created` is False where a living prompt has the same key; then `differs` names what is
-    not as it was asked for now."""
+    not as it was asked for now. `retimed`: in a fire, it is its own prompt, which was changed to what was asked for."""
 
     created: bool
     prompt: ScheduledPrompt
     upcoming: list[Occurrence]
     differs: list[str]
+    retimed: bool = False
 
 
 class Edited(NamedTuple):

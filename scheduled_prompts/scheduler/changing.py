@@ -27,6 +27,7 @@ from scheduled_prompts.scheduler.defining import (
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.acting import By
 from scheduled_prompts.store.records import EditItem, Refused, Unreadable
 from scheduled_prompts.store.transitions import skips_json
 from scheduled_prompts.upcoming import (
@@ -46,7 +47,7 @@ TRIES = 5
 MAX_NOTE = 1_000
 DefaultsOf = Callable[[object], dict[str, Any]]
 """By owner: the policies that are default for its prompts."""
-Check = Callable[[ScheduledPrompt | None, Definition], None]
+Check = Callable[[ScheduledPrompt | None, Definition, Occurrence | None], None]
 Asks = Callable[[Definition, Collection[str], str], dict[str, str] | None]
 """By the definition that is wanted, the fields that change, and the prompt's id: what approval is asked for, as
 `EditItem` has it."""
@@ -62,7 +63,7 @@ async def edit(
     when: When | None,
     changes: Mapping[str, Any],
     *,
-    by: str,
+    by: By,
     check: Check,
     asks: Asks | None = None,
 ) -> Edited:
@@ -78,20 +79,20 @@ async def edit(
         whole = found if isinstance(found, ScheduledPrompt) else None
         before = await _fields(store, found)
         wanted = _edited(store, defaults_of, before, whole, when, changes)
-        check(whole, wanted)
         check_interval(limits, wanted, whole)
         changed = sorted(wanted.model_fields_set) if whole is None else changed_fields(whole, wanted)
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
             return Edited(whole, [], coming(whole, UPCOMING))
         first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
+        check(whole, wanted, first)
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
-        item = _item(found, before, wanted, changed, first, by)
+        item = _item(found, before, wanted, changed, first)
         approval = None if asks is None else asks(wanted, changed, prompt_id)
         if approval is not None:
             item["approval"] = approval
-        answer = await store.edit(item, limits=limits)
+        answer = await store.edit(item, limits=limits, by=by)
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
             return Edited(after, changed, coming(after, UPCOMING))
@@ -113,7 +114,7 @@ async def edit(
     raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be edited", hint="try again")
 
 
-async def pause(store: Store, prompt_id: str, note: str | None, version: int | None, *, by: str) -> Paused:
+async def pause(store: Store, prompt_id: str, note: str | None, version: int | None, *, by: By) -> Paused:
     check_note(note)
     await read_whole(store, prompt_id)
     answer = await store.pause(prompt_id, version=version, reason="requested", note=note or "", by=by)
@@ -131,7 +132,7 @@ def check_note(note: str | None) -> None:
         raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
 
 
-async def resume(store: Store, limits: Limits, prompt_id: str, *, by: str) -> Resumed:
+async def resume(store: Store, limits: Limits, prompt_id: str, *, by: By) -> Resumed:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
         if prompt.status is not PromptStatus.PAUSED:
@@ -154,7 +155,7 @@ async def resume(store: Store, limits: Limits, prompt_id: str, *, by: str) -> Re
 
 
 async def skip(
-    store: Store, prompt_id: str, mode: Literal["skip", "unskip"], occurrence: str | datetime | int, *, by: str
+    store: Store, prompt_id: str, mode: Literal["skip", "unskip"], occurrence: str | datetime | int, *, by: By
 ) -> Skipped:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
@@ -248,7 +249,6 @@ def _item(
     wanted: Definition,
     changed: list[str],
     first: Occurrence | None,
-    by: str,
 ) -> EditItem:
     newer = found.model_extra if isinstance(found, ScheduledPrompt) else None
     created = found.created_at if isinstance(found, ScheduledPrompt) else ids.first_instant(found.id)
@@ -270,7 +270,6 @@ def _item(
         "keep": "" if first is None or not isinstance(found, ScheduledPrompt) else _claimed_and_named(found, wanted),
         "was": "" if first is None or not isinstance(found, ScheduledPrompt) else found.timing(),
         "created_at": str(created),
-        "by": by,
         "values": values_changed(before, wanted, changed),
     }
 

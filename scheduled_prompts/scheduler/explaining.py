@@ -14,6 +14,7 @@ from scheduled_prompts.scheduler import serving
 from scheduled_prompts.scheduler.account import Cause, Era, Row, account, eras_of
 from scheduled_prompts.scheduler.answers import UPCOMING
 from scheduled_prompts.scheduler.changing import read_whole
+from scheduled_prompts.scheduler.conduct import conduct
 from scheduled_prompts.scheduler.moments import span_named
 from scheduled_prompts.scheduler.sentences import nothing_named, sentence
 from scheduled_prompts.store import Store
@@ -35,6 +36,8 @@ class Explained(NamedTuple):
     until: int
     now: int
     rows: list[Row]
+    conduct: list[str]
+    """What agents did in its fires beside their work: what they made, and what they were refused. Sentences."""
 
 
 class Why(NamedTuple):
@@ -65,7 +68,8 @@ async def explain(store: Store, prompt_id: str, since: Moment | None, until: Mom
         first, end = _range(life.prompt, life.now, since, until)
         fires = await _fires(store, prompt_id, first, end)
         if await _is_still(store, life.prompt):
-            return Explained(life.prompt, first, end, life.now, _account(life, fires, first, end))
+            told = conduct(life.prompt, life.spans, first, end)
+            return Explained(life.prompt, first, end, life.now, _account(life, fires, first, end), told)
     raise StoreUnusable(f"prompt {prompt_id} changes too fast to be explained", hint="try again")
 
 

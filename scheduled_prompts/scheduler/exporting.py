@@ -50,6 +50,8 @@ _FIELDS = {
     "pause_reason",
     "pause_note",
     "created_by",
+    "created_in",
+    "lineage",
     "fired",
 }
 _IMPORTED = {PromptStatus.SCHEDULED, PromptStatus.ACTIVE, PromptStatus.PAUSED}
@@ -123,6 +125,8 @@ def entry_of(prompt: ScheduledPrompt) -> Entry:
         "pause_reason": prompt.pause_reason,
         "pause_note": prompt.pause_note,
         "created_by": prompt.created_by,
+        "created_in": prompt.created_in,
+        "lineage": list(prompt.lineage),
         "fired": prompt.fired,
         "ended_at": instant(prompt.ended_at, zone_name),
     }
@@ -311,6 +315,10 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
         problems.append(Problem(f"{place}.skips", f"{_shown(skips)} is not a list of instants"))
     fields |= {"id": prompt_id, "status": status, "pause_reason": entry.get("pause_reason")}
     fields |= {"created_by": entry.get("created_by"), "pause_note": entry.get("pause_note")}
+    fields |= {"created_in": entry.get("created_in"), "lineage": entry.get("lineage", [])}
+    lineage = fields["lineage"]
+    if not isinstance(lineage, list) or not all(_is_prompt_id(ancestor) for ancestor in lineage):
+        problems.append(Problem(f"{place}.lineage", f"{_shown(lineage)} is not a list of prompts' ids"))
     fields |= {"failures": 0, "version": 1, "seq": 0}
     fields["fired"] = entry.get("fired", 0)
     if entry.get("created_at") is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from scheduled_prompts import ids
 from scheduled_prompts.claims import manual_claim
 from scheduled_prompts.errors import AllStopped, Conflict, NotFound, StoreUnusable
@@ -10,12 +12,15 @@ from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt, 
 from scheduled_prompts.scheduler import finding
 from scheduled_prompts.scheduler.changing import read_whole
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.acting import By, actor_of
+from scheduled_prompts.store.denials import denial
 from scheduled_prompts.store.halting import HALTED
 from scheduled_prompts.store.records import Refused
 
 
-async def fire_now(store: Store, prompt: ScheduledPrompt, *, rerun_of: str = "", by: str) -> Fire:
-    while True:
+async def fire_now(store: Store, prompt: ScheduledPrompt, *, rerun_of: str = "", by: By, op: str | None = None) -> Fire:
+    """One fire beside the schedule. `op`: the same for all repetitions of one request, which then have one fire."""
+    for attempt in count():
         now = store.clock.now()
         fire_id = ids.manual_fire_id(prompt.id, now, store.clock.random)
         name = f"prompt {ids.short(prompt.id)}"
@@ -25,14 +30,24 @@ async def fire_now(store: Store, prompt: ScheduledPrompt, *, rerun_of: str = "",
             raise Conflict(f"{name} is cancelled", hint="schedule a new one")
         if prompt.status is PromptStatus.PENDING_APPROVAL:
             raise Conflict(f"{name} waits for approval: nothing of it runs before", hint="`approve` lets it fire")
-        [answer] = await store.claim([manual_claim(prompt, fire_id, now, rerun_of=rerun_of, by=by)])
+        [answer] = await store.claim(
+            [manual_claim(prompt, fire_id, now, rerun_of=rerun_of, by=by)], op=op and f"{op}.{attempt}"
+        )
         if answer == "claimed":
             return await read_fire(store, fire_id, fire_id)
+        if answer == "gone":
+            finding.no_such_prompt(prompt.id)
+        how, _, detail = answer.partition(": ")
+        if how == "claimed":
+            return await read_fire(store, detail, detail)  # that of an earlier call, where this is a repetition
+        if how == "denied":
+            raise denial(detail, actor_of(by))
         if answer == HALTED:
             raise AllStopped("all is stopped: nothing is started", hint="`start-all` lets all go on")
         if answer.startswith("broken: "):
             raise StoreUnusable(f"{name} cannot fire: {answer.removeprefix('broken: ')}")
         prompt = await read_whole(store, prompt.id)  # it changed since it was read, or is gone
+    raise AssertionError("count() ends never")
 
 
 async def read_fire(store: Store, fire_id: str, reference: str) -> Fire:
@@ -50,7 +65,7 @@ async def definition_of(store: Store, fire: Fire) -> Definition:
     return await read_whole(store, fire.prompt_id) if ran is None else read_definition(earlier[ran])
 
 
-async def cancel_fire(store: Store, fire_id: str, reference: str, *, by: str) -> Fire:
+async def cancel_fire(store: Store, fire_id: str, reference: str, *, by: By) -> Fire:
     answer = await store.cancel_fire(fire_id, by=by)
     if isinstance(answer, Refused):
         if answer.status == "gone":

@@ -57,6 +57,7 @@ from scheduled_prompts.scheduler.exporting import Imported
 from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.scheduler.stats import Stats, read_stats
 from scheduled_prompts.store import Store
+from scheduled_prompts.store.acting import Actor
 from scheduled_prompts.store.halting import Halt, Stopped
 from scheduled_prompts.store.records import Cancelled, DaemonInfo, Purged, Quarantined, Span, Unreadable
 from scheduled_prompts.upcoming import Occurrence, coming, occurrences
@@ -110,8 +111,9 @@ class Scheduler:
         self.runner = runner
         self.approval = approval or Approval()
         self.caller = caller
-        self.authority = Authority(self.store, caller, runner)
         self.actor = actor_named(actor if caller is None else caller.actor)
+        self.who = Actor(self.actor, caller)
+        self.authority = Authority(self.store, self.who, self.limits, runner)
 
     def as_caller(self, caller: Caller) -> Scheduler:
         """The same store through the eyes, and with the rights, of a caller. It need not be closed."""
@@ -169,10 +171,10 @@ class Scheduler:
         With a `key` that a living prompt of the same owner has, nothing is changed and that prompt is returned.
         Raises InvalidInput (InvalidSchedule, UnknownTimezone) for anything that is refused; LimitReached.
         """
-        self.authority.require(Scope.WRITE, "schedule")
-        return await creating.schedule(self, text, when, timezone, definition)
+        async with self.authority.deed("schedule"):
+            return await creating.schedule(self, text, when, timezone, definition)
 
-    def _asks(self, wanted: Definition, changed: Collection[str], prompt_id: str) -> dict[str, str] | None:
+    def asks(self, wanted: Definition, changed: Collection[str], prompt_id: str) -> dict[str, str] | None:
         """What approval an edit asks for; None where it needs none."""
         why = self.approval.why_changed(wanted, changed, self.caller, self.budgets, prompt_id)
         return None if why is None else {"until": str(self.clock.now() + self.approval.expires_after_ms), "why": why}
@@ -189,14 +191,10 @@ class Scheduler:
         """
         return await changing.read_whole(self.store, await self.resolve(id_or_part))
 
-    async def _own(self, id_or_part: str, scope: Scope, what: str) -> str:
-        """The full id of a prompt that the caller may do this to. Raises as `resolve` does; Forbidden."""
-        self.authority.require(scope, what)
-        return await self.authority.full_id(id_or_part)
-
     async def resolve(self, id_or_part: str) -> str:
         """The full id. Raises NotFound, or InvalidInput where several match."""
-        return await self._own(id_or_part, Scope.READ, "read prompts")
+        self.authority.require(Scope.READ, "read prompts")
+        return await self.authority.full_id(id_or_part)
 
     async def list(
         self,
@@ -242,33 +240,36 @@ class Scheduler:
         Raises NotFound; VersionConflict where it was changed since; Conflict for a cancelled one; InvalidInput;
         LimitReached where it would live again, or be counted for somebody else.
         """
-        return await changing.edit(
-            self.store,
-            self.defaults_of,
-            self.limits,
-            await self._own(id_or_part, Scope.WRITE, "edit"),
-            version,
-            force,
-            when,
-            changes,
-            by=self.actor,
-            check=self.authority.check_edit,
-            asks=self._asks,
-        )
+        async with self.authority.deed("edit"):
+            return await changing.edit(
+                self.store,
+                self.defaults_of,
+                self.limits,
+                await self.authority.full_id(id_or_part),
+                version,
+                force,
+                when,
+                changes,
+                by=self.who,
+                check=self.authority.check_edit,
+                asks=self.asks,
+            )
 
     async def pause(self, id_or_part: str, note: str | None = None, *, version: int | None = None) -> Paused:
         """A prompt fires no more until it is resumed; what has started goes on.
 
         Raises NotFound; Conflict where it is not scheduled or active; VersionConflict where it is not at `version`.
         """
-        prompt_id = await self._own(id_or_part, Scope.WRITE, "pause")
-        return await changing.pause(self.store, prompt_id, note, version, by=self.actor)
+        async with self.authority.deed("pause"):
+            prompt_id = await self.authority.full_id(id_or_part)
+            return await changing.pause(self.store, prompt_id, note, version, by=self.who)
 
     async def resume(self, id_or_part: str) -> Resumed:
         """A paused prompt fires again, from its next occurrence on: what passed meanwhile is accounted for, not fired.
         Raises NotFound; Conflict where it is not paused, or nothing is left to come; LimitReached."""
-        prompt_id = await self._own(id_or_part, Scope.WRITE, "resume")
-        return await changing.resume(self.store, self.limits, prompt_id, by=self.actor)
+        async with self.authority.deed("resume"):
+            prompt_id = await self.authority.full_id(id_or_part)
+            return await changing.resume(self.store, self.limits, prompt_id, by=self.who)
 
     # Approval
 
@@ -291,21 +292,24 @@ class Scheduler:
     async def skip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """One occurrence to come will not fire: `next`, or a nominal time (text in any zone's notation, a datetime, ms
         UTC). Raises NotFound; InvalidInput where there is no such occurrence; Conflict where it is too late."""
-        prompt_id = await self._own(id_or_part, Scope.WRITE, "skip an occurrence")
-        return await changing.skip(self.store, prompt_id, "skip", occurrence, by=self.actor)
+        async with self.authority.deed("skip"):
+            prompt_id = await self.authority.full_id(id_or_part)
+            return await changing.skip(self.store, prompt_id, "skip", occurrence, by=self.who)
 
     async def unskip(self, id_or_part: str, occurrence: str | datetime | int) -> Skipped:
         """An occurrence that was to be skipped will fire after all. Raises as `skip` does."""
-        prompt_id = await self._own(id_or_part, Scope.WRITE, "unskip an occurrence")
-        return await changing.skip(self.store, prompt_id, "unskip", occurrence, by=self.actor)
+        async with self.authority.deed("unskip"):
+            prompt_id = await self.authority.full_id(id_or_part)
+            return await changing.skip(self.store, prompt_id, "unskip", occurrence, by=self.who)
 
     async def cancel(self, id_or_part: str) -> Cancelled:
         """A prompt fires no more; what waits ends, what runs is asked to stop.
 
         Raises NotFound; Conflict where it has ended already.
         """
-        prompt_id = await self._own(id_or_part, Scope.WRITE, "cancel")
-        answer = await self.store.cancel(prompt_id, by=self.actor)
+        async with self.authority.deed("cancel"):
+            prompt_id = await self.authority.full_id(id_or_part)
+            answer = await self.store.cancel(prompt_id, by=self.who)
         if isinstance(answer, Cancelled):
             return answer
         if answer.status == "gone":
@@ -347,19 +351,20 @@ class Scheduler:
     async def run_now(self, id_or_part: str) -> Fire:
         """One fire beside the schedule, which stays as it is. Raises NotFound; Conflict for a cancelled prompt;
         AllStopped."""
-        prompt_id = await self._own(id_or_part, Scope.RUN, "run a prompt now")
-        prompt = await changing.read_whole(self.store, prompt_id)
-        return await firing.fire_now(self.store, prompt, by=self.actor)
+        async with self.authority.deed("run", Scope.RUN):
+            prompt = await changing.read_whole(self.store, await self.authority.full_id(id_or_part))
+            return await firing.fire_now(self.store, prompt, by=self.who, op=self.authority.op("run", prompt.id))
 
     async def rerun(self, reference: str) -> Fire:
         """Run once more what a fire that has ended ran, by the prompt's present definition. Raises NotFound; Conflict
         where it has not ended, or the prompt is cancelled."""
-        self.authority.require(Scope.RUN, "run a fire again")
-        fire = await firing.read_fire(self.store, await self.authority.full_fire_id(reference), reference)
-        if not fire.status.has_ended:
-            raise Conflict(f"fire {fire.id} is {fire.status}", hint="`fire cancel` stops it")
-        prompt = await changing.read_whole(self.store, fire.prompt_id)
-        return await firing.fire_now(self.store, prompt, rerun_of=fire.id, by=self.actor)
+        async with self.authority.deed("rerun", Scope.RUN):
+            fire = await firing.read_fire(self.store, await self.authority.full_fire_id(reference), reference)
+            if not fire.status.has_ended:
+                raise Conflict(f"fire {fire.id} is {fire.status}", hint="`fire cancel` stops it")
+            prompt = await changing.read_whole(self.store, fire.prompt_id)
+            op = self.authority.op("rerun", fire.id)
+            return await firing.fire_now(self.store, prompt, rerun_of=fire.id, by=self.who, op=op)
 
     async def fire(self, reference: str, *, with_prompt: bool = False) -> Fire:
         """One fire, by its id, by `<prompt>@<nominal time>`, or by a prompt's id: that one's last. `with_prompt`: with
@@ -373,9 +378,9 @@ class Scheduler:
     async def cancel_fire(self, reference: str) -> Fire:
         """A fire that waits ends; one that runs is asked to stop. Returns it as it is then. Raises NotFound; Conflict
         where it has ended."""
-        self.authority.require(Scope.WRITE, "cancel a fire")
-        fire_id = await self.authority.full_fire_id(reference)
-        return await firing.cancel_fire(self.store, fire_id, reference, by=self.actor)
+        async with self.authority.deed("cancel_fire"):
+            fire_id = await self.authority.full_fire_id(reference)
+            return await firing.cancel_fire(self.store, fire_id, reference, by=self.who)
 
     async def history(self, id_or_part: str, *, limit: int = 50, cursor: str | None = None) -> FirePage:
         """The fires of a prompt, latest nominal time first. Raises NotFound, InvalidInput."""

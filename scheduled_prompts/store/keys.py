@@ -85,11 +85,12 @@ class Keys:
         return f"{self.prefix}key:{owner or ''}:{key}"
 
     def active(self, kind: str, name: str | None) -> str:
-        """`kind` is `owner` or `conversation`."""
+        """`kind` is `owner`, `conversation`, or `tree`: then the name is the id of the first ancestor."""
         return f"{self.prefix}active:{kind}:{name or ''}"
 
     def rate(self, kind: str, name: str | None) -> str:
-        """As `active`: the attempts that began, `<fire id>#<attempt>`, by time."""
+        """As `active`: the attempts that began, `<fire id>#<attempt>`, by time. `made` counts for an owner the prompts
+        that agents made."""
         return f"{self.prefix}rate:{kind}:{name or ''}"
 
     def turns(self, kind: str, name: str | None) -> str:

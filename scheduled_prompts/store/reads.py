@@ -226,6 +226,11 @@ def _span(stored: dict[str, Any]) -> Span:
         stored.get("by"),
         {field: (before, after) for field, (before, after) in json.loads(stored.get("values", "{}")).items()},
         int(stored.get("count", 0)),
+        stored.get("fire"),
+        stored.get("deed"),
+        int(stored.get("times", 1)),
+        _instant(stored.get("last", "")),
+        tuple(stored.get("prompts", ())),
     )
 
 

@@ -57,7 +57,10 @@ class ClaimItem(TypedDict):
     in_turn: bool
     """Whether it may be one of those that are caught up with, one at a time."""
     rerun_of: str
-    by: str
+    tree: NotRequired[str]
+    """The first ancestor of a prompt that was made in a fire."""
+    who: NotRequired[dict[str, str]]
+    """Who asked for a manual run."""
 
 
 class EditItem(TypedDict):
@@ -80,7 +83,6 @@ class EditItem(TypedDict):
     keep: str
     was: str
     created_at: str
-    by: str
     values: str
     approval: NotRequired[dict[str, str]]
     """It is to be approved: `until` (ms UTC) that is waited for, and `why`."""
@@ -152,6 +154,15 @@ class Look(NamedTuple):
     """All is stopped; then nothing is listed as overdue."""
 
 
+class Created(NamedTuple):
+    """What became of a new prompt: it was `created`; a living one `exists` that has its key; `own`: the prompt in whose
+    fire it was to be made, or one that was made in its fires, has the key; `stale`: that prompt changed since it was
+    read. `id` is the prompt's that there is."""
+
+    outcome: str
+    id: str
+
+
 class Cancelled(NamedTuple):
     before: str
     ended: int
@@ -189,6 +200,8 @@ SpanKind = Literal[
     "retimed",
     "imported",
     "trimmed",
+    "refused",
+    "made",
 ]
 
 
@@ -205,7 +218,9 @@ class Span(NamedTuple):
     `reason`; `cancelled`: what was next, `start`, was not to come any more; `retimed`: the zone's rules changed, and
     `end` is next instead of `start`; `imported`: what was to come before `end` is told where it came from, or, from
     `start` on, passed meanwhile; `trimmed`: in place of the oldest entries, that many, made from `since` until `at`.
-    That a prompt was `created` is told by the prompt.
+    That a prompt was `created` is told by the prompt. Two are told once for each fire that did it, with how often
+    (`times`) and when `last`: `refused`, in which an agent wanted to do something (`deed`) that it may not, and why
+    (`note`, the last time); `made`, in which it made `prompts` (the latest of them).
     """
 
     kind: SpanKind
@@ -225,6 +240,12 @@ class Span(NamedTuple):
     values: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
     """The fields that an edit changed, from what to what, as JSON has them. Long texts are cut."""
     trimmed: int = 0
+    fire: str | None = None
+    """The fire in which an agent made the change."""
+    deed: str | None = None
+    times: int = 1
+    last: int | None = None
+    prompts: tuple[str, ...] = ()
 
 
 class Quarantined(NamedTuple):

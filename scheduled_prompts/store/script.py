@@ -10,7 +10,7 @@ import re
 from importlib import resources
 
 _FOLDER = resources.files(__package__) / "scripts"
-_PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "approval", "repetition")
+_PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "approval", "callers", "repetition")
 """Of the prelude, in order: each may use what stands before it."""
 _PRELUDE = "\n".join((_FOLDER / "prelude" / f"{part}.lua").read_text("utf-8") for part in _PARTS)
 _DEFINES = re.compile(r"^local function (\w+)|^local ([\w, ]+?) *(?:=|$)|^(\w+) = function", re.MULTILINE)
@@ -57,11 +57,11 @@ def _words(code: str) -> set[str]:
 
 SAVE = Script("save", "op now mode prompt")
 EDIT = Script("edit", "op now edit")
-PAUSE = Script("pause", "op now id version reason note by")
-RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips by limits")
-SKIP = Script("skip", "op now mode id version nominal skips by")
+PAUSE = Script("pause", "op now id version reason note who")
+RESUME = Script("resume", "op now id version seq status platform next_nominal next_at skips who limits")
+SKIP = Script("skip", "op now mode id version nominal skips who")
 DECIDE = Script("decide", "op now mode decision")
-CANCEL = Script("cancel", "op now id by")
+CANCEL = Script("cancel", "op now id who")
 QUARANTINE = Script("quarantine", "op now id status version seq error")
 CLAIM = Script("claim", "op now items")
 TAKE = Script("take", "op now limit lease daemon serves limits budgets")
@@ -69,7 +69,8 @@ EXTEND = Script("extend", "op now lease items")
 SETTLE = Script("settle", "op now keep items")
 WAKE = Script("wake", "op now limits serves")
 REAP = Script("reap", "op now limit leases max_crashes")
-CANCEL_FIRE = Script("cancel_fire", "op now fire by")
+CANCEL_FIRE = Script("cancel_fire", "op now fire who")
+REFUSE = Script("refuse", "op now who deed code note")
 PURGE = Script("purge", "op now before keep items")
 REPAIR = Script("repair", "op now mode schema items")
 HALT = Script("halt", "op now mode by note cancel")
@@ -79,6 +80,6 @@ HEARTBEAT = Script("heartbeat", "op now daemon info alive")
 
 ALL = (
     SAVE, EDIT, PAUSE, RESUME, SKIP, DECIDE, CANCEL, QUARANTINE,
-    CLAIM, TAKE, EXTEND, SETTLE, WAKE, REAP, CANCEL_FIRE,
+    CLAIM, TAKE, EXTEND, SETTLE, WAKE, REAP, CANCEL_FIRE, REFUSE,
     PURGE, REPAIR, HALT, LOOK, READ, HEARTBEAT,
 )  # fmt: skip

@@ -7,15 +7,18 @@ from typing import Literal
 
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.errors import StoreUnusable
-from scheduled_prompts.limits import Limits, cap_reached
+from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.store import script
+from scheduled_prompts.store.acting import Actor, By, actor_of
 from scheduled_prompts.store.codec import lease_from, pairs
+from scheduled_prompts.store.denials import raise_where_denied
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import (
     EVERYTHING,
     Cancelled,
     ClaimItem,
+    Created,
     EditItem,
     Lease,
     Purged,
@@ -52,15 +55,31 @@ class Transitions:
         *,
         limits: Limits | None = None,
         imported: str | None = None,
-        by: str = "",
+        by: By = "",
         op: str | None = None,
     ) -> str | None:
-        """Store a new prompt. Returns the id of the living prompt that already has its key, or None. One that is
-        `pending_approval` waits from now on, as its fields say.
+        """Store a new prompt, as somebody who may do anything. Returns the id of the living prompt that already has its
+        key, or None. One that is `pending_approval` waits from now on, as its fields say.
 
         `imported`: what was next (ms UTC) where it comes from, '' where that is unknown; `by`: who imports it. Raises
         LimitReached.
         """
+        made = await self.create_for(by, prompt, limits=limits, imported=imported, op=op)
+        return made.id if made.outcome == "exists" else None
+
+    async def create_for(
+        self,
+        by: By,
+        prompt: ScheduledPrompt,
+        *,
+        limits: Limits | None = None,
+        imported: str | None = None,
+        parent_version: int | None = None,
+        op: str | None = None,
+    ) -> Created:
+        """Store a new prompt. `parent_version`: that of the prompt in whose fire `by` acts, as it was read. Raises
+        LimitReached, Forbidden."""
+        actor = actor_of(by)
         answer = await self.transport.run(
             script.SAVE,
             op=op or self.new_op(),
@@ -75,12 +94,15 @@ class Transitions:
                     "agent": prompt.agent or "",
                     "conversation": prompt.conversation or "",
                     "limits": _caps(limits),
+                    "made_per_owner": 0 if limits is None else limits.made_per_owner,
+                    "max_depth": 0 if limits is None else limits.max_depth,
+                    "parent_version": "" if parent_version is None else str(parent_version),
                     "key": prompt.key or "",
                     "created_at": str(prompt.created_at),
                     "next_nominal": str(prompt.next_nominal),
                     "next_at": str(prompt.next_at),
                     "more": _more(prompt),
-                    "by": by,
+                    "who": actor.fields(),
                     **({} if imported is None else {"imported": imported}),
                     **({"approval": _asks(prompt)} if prompt.status is PromptStatus.PENDING_APPROVAL else {}),
                 }
@@ -88,11 +110,11 @@ class Transitions:
         )
         if answer[0] == "conflict":
             raise StoreUnusable(f"a prompt with the id {prompt.id} exists already")
-        _refuse_where_full(answer)
-        return str(answer[1]) if answer[0] == "exists" else None
+        raise_where_denied(answer, actor)
+        return Created(answer[0], "" if len(answer) < 2 else str(answer[1]))
 
     async def retime(
-        self, prompt: ScheduledPrompt, next_nominal: int, next_at: int, *, by: str = "", op: str | None = None
+        self, prompt: ScheduledPrompt, next_nominal: int, next_at: int, *, by: By = "", op: str | None = None
     ) -> bool:
         """Move what is next, because the rules of the zone changed. False where the prompt changed meanwhile."""
         answer = await self.transport.run(
@@ -106,7 +128,7 @@ class Transitions:
                     "seq": str(prompt.seq),
                     "status": prompt.status,
                     "platform": prompt.platform,
-                    "by": by,
+                    "who": actor_of(by).fields(),
                     "next_nominal": str(next_nominal),
                     "next_at": str(next_at),
                 }
@@ -176,14 +198,17 @@ class Transitions:
         )
         return [(fire, outcome) for fire, outcome in answer]
 
-    async def edit(self, item: EditItem, *, limits: Limits | None = None, op: str | None = None) -> int | Refused | str:
+    async def edit(
+        self, item: EditItem, *, limits: Limits | None = None, by: By = "", op: str | None = None
+    ) -> int | Refused | str:
         """Give a prompt another definition. Returns its new version; `Refused` where it is not as it was read or was
         cancelled; the id of the living prompt that has its key; `moved`: compute again what is next; or `over`: it is
         to be approved, and nothing is to come.
-        Raises LimitReached."""
-        wanted = {**item, "limits": _caps(limits)}
+        Raises LimitReached, Forbidden."""
+        actor = actor_of(by)
+        wanted = {**item, "who": actor.fields(), "limits": _caps(limits)}
         answer = await self.transport.run(script.EDIT, op=op or self.new_op(), edit=to_json(wanted))
-        _refuse_where_full(answer)
+        raise_where_denied(answer, actor)
         if answer[0] == "edited":
             return int(answer[1])
         if answer[0] == "exists":
@@ -197,7 +222,7 @@ class Transitions:
         version: int | None = None,
         reason: str,
         note: str = "",
-        by: str = "",
+        by: By = "",
         op: str | None = None,
     ) -> int | Refused:
         """A prompt fires no more until it is resumed. Returns how many waiting fires were taken back."""
@@ -208,8 +233,9 @@ class Transitions:
             version="" if version is None else str(version),
             reason=reason,
             note=note,
-            by=by,
+            who=to_json(actor_of(by).fields()),
         )
+        raise_where_denied(answer, actor_of(by))
         return int(answer[1]) if answer[0] == "paused" else _refused(answer)
 
     async def resume(
@@ -220,7 +246,7 @@ class Transitions:
         next_at: int,
         *,
         limits: Limits | None = None,
-        by: str = "",
+        by: By = "",
         op: str | None = None,
     ) -> Refused | None:
         """A paused prompt fires again, from `next_nominal` on. None where it does. Raises LimitReached."""
@@ -235,10 +261,10 @@ class Transitions:
             next_nominal=str(next_nominal),
             next_at=str(next_at),
             skips=skips_json(nominal for nominal in prompt.skips if nominal >= next_nominal),
-            by=by,
+            who=to_json(actor_of(by).fields()),
             limits=to_json(_caps(limits)),
         )
-        _refuse_where_full(answer)
+        raise_where_denied(answer, actor_of(by))
         return None if answer[0] == "resumed" else _refused(answer)
 
     async def skip(
@@ -248,7 +274,7 @@ class Transitions:
         nominal: int,
         skips: Iterable[int],
         *,
-        by: str = "",
+        by: By = "",
         op: str | None = None,
     ) -> str | Refused:
         """`skips`: all that are to be skipped from now on. Returns `done`, `taken_back` (it was claimed ahead), or the
@@ -261,8 +287,9 @@ class Transitions:
             version=str(prompt.version),
             nominal=str(nominal),
             skips=skips_json(skips),
-            by=by,
+            who=to_json(actor_of(by).fields()),
         )
+        raise_where_denied(answer, actor_of(by))
         if answer[0] in ("conflict", "gone"):
             return _refused(answer)
         return str(answer[1] if answer[0] == "late" else answer[0])
@@ -316,19 +343,28 @@ class Transitions:
         answer = await self.transport.run(script.DECIDE, op=op or self.new_op(), mode=mode, decision=to_json(decision))
         return list(answer)
 
-    async def cancel(self, prompt_id: str, *, by: str = "", op: str | None = None) -> Cancelled | Refused:
+    async def cancel(self, prompt_id: str, *, by: By = "", op: str | None = None) -> Cancelled | Refused:
         """A prompt fires no more; what waits ends, what runs is asked to stop."""
-        answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id, by=by)
+        who = to_json(actor_of(by).fields())
+        answer = await self.transport.run(script.CANCEL, op=op or self.new_op(), id=prompt_id, who=who)
+        raise_where_denied(answer, actor_of(by))
         if answer[0] == "cancelled":
             return Cancelled(answer[1], int(answer[2]), int(answer[3]))
         return _refused(answer)
 
     async def cancel_fire(
-        self, fire_id: str, *, by: str = "", op: str | None = None
+        self, fire_id: str, *, by: By = "", op: str | None = None
     ) -> Literal["ended", "asked"] | Refused:
         """A waiting fire ends, a running one is asked to stop."""
-        answer = await self.transport.run(script.CANCEL_FIRE, op=op or self.new_op(), fire=fire_id, by=by)
+        who = to_json(actor_of(by).fields())
+        answer = await self.transport.run(script.CANCEL_FIRE, op=op or self.new_op(), fire=fire_id, who=who)
+        raise_where_denied(answer, actor_of(by))
         return answer[0] if answer[0] in ("ended", "asked") else _refused(answer)
+
+    async def note_refusal(self, actor: Actor, deed: str, code: str, note: str, *, op: str | None = None) -> None:
+        """Note down, on the prompt in whose fire somebody acts, what that was refused."""
+        who = to_json(actor.fields())
+        await self.transport.run(script.REFUSE, op=op or self.new_op(), who=who, deed=deed, code=code, note=note)
 
     async def quarantine(self, prompt: Unreadable | ScheduledPrompt, error: str, *, op: str | None = None) -> bool:
         """Set a record aside that cannot be read or computed. False where it changed meanwhile."""
@@ -417,11 +453,6 @@ def skips_json(nominals: Iterable[int]) -> str:
 
 def _caps(limits: Limits | None) -> dict[str, int]:
     return {} if limits is None else limits.caps
-
-
-def _refuse_where_full(answer: list[str]) -> None:
-    if answer[0] == "full":
-        raise cap_reached(answer[1], int(answer[2]))
 
 
 def _refused(answer: list[str]) -> Refused:

@@ -186,7 +186,6 @@ def edit_of(prompt: ScheduledPrompt, *, next_at: int | None = None, **changes: A
         "next_nominal": "" if next_at is None else str(next_at),
         "next_at": "" if next_at is None else str(next_at),
         "created_at": str(prompt.created_at),
-        "by": "ann",
         "values": "",
         "was": "" if next_at is None else prompt.timing(),
     }

@@ -23,7 +23,7 @@ async def test_each_change_is_noted_with_who_made_it(lab: Lab) -> None:
         store = await lab.store()
         prompt = await saved(store, next_at=store.clock.now() + HOUR)
         later = store.clock.now() + 2 * HOUR
-        await store.edit(edit_of(prompt, text="new"))
+        await store.edit(edit_of(prompt, text="new"), by="ann")
         await store.skip("skip", await read(store, prompt), later, [later], by="bob")
         await store.skip("unskip", await read(store, prompt), later, [], by="cleo")
         await store.pause(prompt.id, reason="requested", by="dan")

@@ -2,10 +2,13 @@
 -- waiting fires end (queued | retrying -> cancelled), its running ones are asked to stop. A key that is no record is deleted.
 -- Guard: the prompt exists; it is not cancelled, and if executed, something of it still lives.
 -- KEYS: meta
--- ARGV: op now id by
--- Answers {'cancelled', status before, waiting fires ended, running fires asked to stop} | {'conflict', status} | {'gone'}.
+-- ARGV: op now id who
+-- `who`: see callers.lua. Answers {'cancelled', status before, waiting fires ended, running fires asked to stop} | {'conflict',
+-- status} | {'gone'}, or what `denied` does.
 if prior then return prior end
-local id = ARGV[3]
+local id, actor = ARGV[3], cjson.decode(ARGV[4])
+local no = denied(actor, id)
+if no then return no end
 local hash = prompt_key(id)
 local stored, is_no_hash = stored_prompt(id, 'version', 'seq', 'created_at', 'next_nominal', 'paused_at', 'pause_reason', 'pause_note',
   'last_nominal', 'ended_at', 'pending_since')
@@ -31,7 +34,7 @@ if is_no_hash then
   delete()
 else
   -- What was next is known no longer; a span that is no list harms nothing but itself.
-  note_change(id, 'cancelled', ARGV[4], {from = first_unclaimed(stored[5], tonumber(stored[9] or '')), stood = stored[1],
+  note_change(id, 'cancelled', actor, {from = first_unclaimed(stored[5], tonumber(stored[9] or '')), stood = stored[1],
     since = stored[11] or stored[6] or stored[10], reason = stored[7], note = stored[8]})
   redis.call('HSET', hash, 'status', 'cancelled', 'next_nominal', '', 'next_at', '', 'updated_at', now, 'ended_at', now)
   redis.call('HSET', hash, 'version', raised(stored[2]), 'seq', raised(stored[3]))

@@ -11,12 +11,12 @@
 -- there up to nominal what quiet hours deferred to the same moment; '' for none), skips (JSON: what remains to be skipped; ''
 -- for no change), max_fires (with that many the prompt is executed; '' for no limit), announce, in_turn (it may be one of
 -- those that are caught up with, one at a time), deep (there is no room: only if its owner has nothing waiting); manual ones
--- rerun_of and by (who asked for it; '' for none).
+-- rerun_of and who (who asked for it: see callers.lua); all may have tree (the first ancestor of a prompt made in a fire).
 -- Where others of the prompt's fires have not ended, `overlap` decides: it is skipped (`busy`), waits, or replaces them (those that
 -- wait end skipped, those that run are asked to stop); one that waits for its next attempt ends (retrying -> failed: superseded).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
 -- fire before it, which will announce it) | 'early' (claim it when it is due) | 'deep' | 'halted' (all is stopped) | 'broken: ' and
--- what is wrong.
+-- what is wrong. An agent's manual run is answered 'claimed: ' and the fire's id, or 'denied: ' and why.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
@@ -41,8 +41,8 @@ local function make_fire(item, version)
     'priority', item.priority, 'on_crash', item.on_crash, 'queued_at', now, 'attempt', 0,
     'deadline', item.deadline)
   local known = {}
-  for _, name in ipairs({'owner', 'agent', 'conversation', 'concurrency_key'}) do
-    if item[name] ~= '' then
+  for _, name in ipairs({'owner', 'agent', 'conversation', 'concurrency_key', 'tree'}) do
+    if (item[name] or '') ~= '' then
       known[#known + 1] = name
       known[#known + 1] = item[name]
     end
@@ -173,17 +173,31 @@ local function has_its_share(item)
   return item.owner == '' or redis.pcall('HEXISTS', fair_key, item.priority .. ':' .. item.owner) == 1
 end
 
+-- Why an agent may not have a run beside the schedule: in a fire it could run itself for ever, and elsewhere one at a time is
+-- enough.
+local function denied_run(actor, id)
+  if not actor.owner then return nil end
+  if not belongs_to(id, actor.owner) then return 'gone' end
+  if actor.fire then return 'denied: in_fire' end
+  for _, fire in ipairs(live_fires(id)) do
+    if redis.pcall('HGET', fire_key(fire), 'trigger') == 'manual' then return 'denied: runs' end
+  end
+end
+
 local function claim(i, item)
   local stored = redis.call('HMGET', prompt_key(item.id), 'version', 'seq', 'status', 'created_at')
   local scheduled = item.trigger == 'schedule'
   local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status
   local alive = stored[3] == 'scheduled' or stored[3] == 'active'
+  local denied = not scheduled and denied_run(item.who, item.id)
   if not stored[1] then
     answers[i] = 'gone'
     if scheduled then redis.call('ZREM', due_key(item.platform), item.id) end
   elseif (scheduled and not (unchanged and alive)) or stored[1] ~= item.version or stored[3] == 'cancelled' or stored[3] == 'pending_approval'
     or redis.call('EXISTS', fire_key(item.fire)) == 1 then
     answers[i] = 'lost'
+  elseif denied then
+    answers[i] = denied
   elseif item.in_turn and waits(item) then
     answers[i] = 'waits'
   elseif item.deep and has_its_share(item) then
@@ -201,10 +215,10 @@ local function claim(i, item)
     else
       redis.call('HSET', prompt_key(item.id), 'last_fire', item.fire)
       if item.rerun_of ~= '' then redis.call('HSET', fire_key(item.fire), 'rerun_of', item.rerun_of) end
-      if item.by ~= '' then redis.call('HSET', fire_key(item.fire), 'by', item.by) end
+      if item.who.by ~= '' then redis.call('HSET', fire_key(item.fire), 'by', item.who.by) end
       manual = true
     end
-    answers[i] = 'claimed'
+    answers[i] = 'claimed' .. (item.who and item.who.owner and ': ' .. item.fire or '')
   end
 end
 

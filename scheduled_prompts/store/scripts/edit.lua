@@ -10,15 +10,17 @@
 -- `edit` is JSON: id, version, doc, owner, key, changed (names of fields), platform, agent, and before: {platform, agent} as
 -- they were ('' for none); rescheduled ones have next_nominal, next_at, status, else '', and skips:
 -- JSON of those that still name an occurrence, or '', and keep: a nominal time that was claimed and that the new schedule
--- names too, or '', and was: JSON of what the former occurrences followed from, or ''; for the account also by (who edits)
+-- names too, or '', and was: JSON of what the former occurrences followed from, or ''; for the account also who (see callers.lua)
 -- and values (JSON: each changed field, from what to what). A `version` of '' is that of a record
 -- that cannot be read; then created_at counts.
 -- Also conversation, and limits (see `refused_by_cap`), and approval (until, why; absent where it needs none).
 -- Answers {'edited', new version} | {'full', …} | {'conflict', status, version} | {'exists', id} | {'moved'} | {'gone'} |
--- {'over'} (approval is asked for, and nothing is to come).
+-- {'over'} (approval is asked for, and nothing is to come), or what `denied` does.
 if prior then return prior end
 local edit = cjson.decode(ARGV[3])
 local id, hash = edit.id, prompt_key(edit.id)
+local no = denied(edit.who, id)
+if no then return no end
 local stored, is_no_hash = stored_prompt(id, 'version', 'last_nominal', 'next_nominal', 'next_at', 'doc', 'created_at', 'seq',
   'paused_at', 'pause_reason', 'pause_note', 'ended_at', 'pending_since')
 if not stored then return {'gone'} end
@@ -38,7 +40,7 @@ if edit.approval and status == 'executed' and not rescheduled then return {'over
 local after = rescheduled and status ~= 'paused' and edit.status or status
 if edit.approval or status == 'pending_approval' then after = 'pending_approval' end
 local is_asked = after == 'pending_approval' and status ~= after
-local caps = caps_of(edit.agent, edit.owner, edit.conversation)
+local caps = caps_of(edit.agent, edit.owner, edit.conversation, lineage_in(id))
 local refused = is_counted(after) and refused_by_cap(id, caps, edit.limits)
 if refused then return refused end
 
@@ -94,12 +96,12 @@ if rescheduled then
   former.from, former['until'], former.was = first_unclaimed(stored[4], last), edit.next_nominal, edit.was
   former.since, former.reason, former.note = stored[13] or stored[9] or stored[12], stored[10], stored[11]
 end
-note_change(id, 'edited', edit.by, former)
+note_change(id, 'edited', edit.who, former)
 local asked, _ = {}, nil
 event('edited', id, 'changed', table.concat(edit.changed, ','))
-if edit.approval then await_approval(id, edit.approval, edit.by, status) end
+if edit.approval then await_approval(id, edit.approval, edit.who.by, status) end
 if is_asked then
-  note_change(id, 'pending', edit.by, {from = not rescheduled and stored[4], reason = edit.approval.why, since = stored[9], stood = status})
+  note_change(id, 'pending', edit.who, {from = not rescheduled and stored[4], reason = edit.approval.why, since = stored[9], stood = status})
   _, asked = take_back(id, 'pending_approval', false)
 elseif rescheduled then
   _, asked = take_back(id, 'edited', true, edit.keep)

@@ -1,6 +1,6 @@
 -- purge: what has been over for long is deleted: ended prompts with all that is theirs, and the old fires of living ones.
 -- Guard: a prompt has the version that was read, has ended before the horizon (or, where that is unknown, was created before it) and has no live fire;
--- a fire has ended.
+-- a fire has ended. One in whose fires others were made is kept as long as any of them is active: they spend its money.
 -- KEYS: meta
 -- ARGV: op now before keep items
 -- `before` is the horizon, ms; `keep` is how many fires of a living prompt are kept at most (0: however many); `items` is JSON: id, version, platform, owner, agent, key ('' for none).
@@ -64,7 +64,7 @@ local function purge(i, item)
     forget_definitions(item.id)
   elseif not since then
     answers[i] = {'undated', '0'}
-  elseif since >= before or redis.call('SCARD', live_key(item.id)) > 0 then
+  elseif since >= before or redis.call('SCARD', live_key(item.id)) > 0 or redis.call('SCARD', active_key('tree:' .. item.id)) > 0 then
     answers[i] = {'kept', '0'}
   else
     local deleted = delete_fires(item.id, '+inf')

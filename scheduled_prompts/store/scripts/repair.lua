@@ -60,7 +60,7 @@ end
 -- A prompt as far as its indexes follow from it; nil where there is none. `readable` is false for a record that nobody can
 -- arm or list: it is to be set aside, unless a newer release wrote it, and its entries go with that.
 local function prompt_at(id)
-  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at', 'caps', 'pending_until')
+  local stored, is_no_hash = stored_prompt(id, 'doc', 'created_at', 'next_at', 'caps', 'pending_until', 'lineage')
   if not stored then return nil end
   local ok, definition = pcall(cjson.decode, stored[2] or '')
   if not ok or type(definition) ~= 'table' then definition = {} end
@@ -74,7 +74,7 @@ local function prompt_at(id)
   end
   prompt.platform = platform
   prompt.armed = is_armed(prompt.status)
-  prompt.caps = caps_of(prompt.agent, prompt.owner, prompt.conversation)
+  prompt.caps = caps_of(prompt.agent, prompt.owner, prompt.conversation, stored[7])
   local schema = tonumber(definition.schema)
   prompt.newer = schema and schema > tonumber(ARGV[4])
   if prompt.newer then
@@ -337,23 +337,28 @@ end
 
 -- What is reserved in a scope is what its running fires have reserved: in all, and of those of the latest day.
 local function judge_reserved(name, scope)
-  local fires, owner = {}, string.match(scope, '^owner:(.*)$')
-  if string.match(scope, '^prompt:') then
-    fires = live_fires(string.sub(scope, 8))
-  elseif redis.call('TYPE', leases_key).ok == 'zset' then
-    if redis.call('ZCARD', leases_key) > 5 * AT_ONCE then return end  -- too many to look at while others wait
-    fires = redis.call('ZRANGE', leases_key, 0, -1)
-  end
+  local owner, prompt = string.match(scope, '^owner:(.*)$'), string.match(scope, '^prompt:(.*)$')
   local stored = redis.call('HMGET', scanned_key(name), 'day', 'reserved', 'day_reserved')
-  local all, today = 0, 0
-  for _, fire in ipairs(fires) do
-    local held = redis.pcall('HMGET', fire_key(fire), 'status', 'reserved', 'spend_day', 'owner')
-    if held[1] == 'running' and held[2] and (not owner or held[4] == owner) then
-      all = all + (tonumber(held[2]) or 0)
-      if held[3] == stored[1] then today = today + (tonumber(held[2]) or 0) end
+  local all, today
+  local function is_as_stored(fires)
+    all, today = 0, 0
+    for _, fire in ipairs(fires) do
+      local held = redis.pcall('HMGET', fire_key(fire), 'status', 'reserved', 'spend_day', 'owner', 'tree')
+      local counts = (not owner or held[4] == owner) and (not prompt or prompt_of(fire) == prompt or held[5] == prompt)
+      if held[1] == 'running' and held[2] and counts then
+        all = all + (tonumber(held[2]) or 0)
+        if held[3] == stored[1] then today = today + (tonumber(held[2]) or 0) end
+      end
     end
+    return (tonumber(stored[2] or '') or 0) == all and (tonumber(stored[3] or '') or 0) == today
   end
-  if (tonumber(stored[2] or '') or 0) == all and (tonumber(stored[3] or '') or 0) == today then return end
+  if prompt and is_as_stored(live_fires(prompt)) then return end  -- else there are those of what was made in its fires
+  local running = {}
+  if redis.call('TYPE', leases_key).ok == 'zset' then
+    if redis.call('ZCARD', leases_key) > 5 * AT_ONCE then return end  -- too many to look at while others wait
+    running = redis.call('ZRANGE', leases_key, 0, -1)
+  end
+  if is_as_stored(running) then return end
   damage('wrong_reserved', name, function()
     redis.call('HSET', scanned_key(name), 'reserved', string.format('%.0f', all), 'day_reserved', string.format('%.0f', today))
   end, stored[2] or '0', string.format('%.0f', all))

@@ -88,7 +88,7 @@ local read = {
   'woken',
   'priority', 'due', 'turn',
   'failures', 'crashes', 'error',
-  'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed', 'due',
+  'owner', 'max_cost', 'budget_day', 'budget_total', 'cost', 'assumed', 'due', 'tree',
 }
 
 -- No attempt of it can have begun: there was none, or it was given back; and then it may have waited for its turn.
@@ -152,9 +152,9 @@ local TURNS_KEPT = 7 * DAY  -- beyond its time: who has not come by then is not 
 local rates = cjson.decode(ARGV[7]).rates or {}
 
 -- The limits on how many begin within 24 h that a fire counts for: {{cap, most}, …}.
-local function rates_of(stored)
+local function rates_of(fire, stored)
   local found = {}
-  for _, cap in ipairs(rate_caps(stored.owner, stored.conversation)) do
+  for _, cap in ipairs(rate_caps(fire, stored.owner, stored.conversation, stored.agent, stored.tree)) do
     local most = rates[string.match(cap, '^%l+')]
     if most then found[#found + 1] = {cap, most} end
   end
@@ -178,6 +178,7 @@ end
 -- Which limit it is, for whoever asks why.
 local function in_words(cap, most)
   local kind, name = string.match(cap, '^(%l+):(.*)$')
+  if kind == 'tree' then kind, name = 'prompt', string.sub(name, -8) .. ' and what its fires made' end
   local who = name == '' and 'prompts without ' .. (kind == 'owner' and 'an ' or 'a ') .. kind or kind .. ' ' .. name
   return who .. ': no more than ' .. most .. ' may begin within 24 h'
 end
@@ -207,7 +208,7 @@ end
 -- does a further attempt.
 local function judge_rate(fire, stored)
   local at, full, words = 0, {}, {}
-  for _, rate in ipairs(rates_of(stored)) do
+  for _, rate in ipairs(rates_of(fire, stored)) do
     local turn = its_turn(fire, rate[1], rate[2])
     if turn then
       full[#full + 1] = rate[1]
@@ -226,7 +227,7 @@ end
 
 -- Each attempt counts, whatever becomes of it.
 local function count_attempt(fire, stored, attempt)
-  for _, rate in ipairs(rates_of(stored)) do
+  for _, rate in ipairs(rates_of(fire, stored)) do
     redis.call('ZADD', rate_key(rate[1]), now, fire .. '#' .. attempt)
     redis.call('PEXPIRE', rate_key(rate[1]), DAY)
   end
@@ -273,6 +274,16 @@ local function end_without_money(fire, stored, problem)
   end
 end
 
+-- What is made in a fire spends the money of the first of its ancestors, too.
+local function without_room_at_root(root, day, most, wants)
+  local doc = redis.pcall('HGET', prompt_key(root), 'doc')
+  if not doc then return nil end  -- it is gone, and what it could spend with it
+  local definition = cjson.decode(doc)
+  local function micro(said) return said and string.format('%.0f', tonumber(said) * 1000000) end
+  return without_room('prompt:' .. root, 'prompt ' .. string.sub(root, -8) .. ', in whose fires this one was made,', day,
+    micro(definition.budget_day), micro(definition.budget_total), most, wants)
+end
+
 -- What any one fire may cost, of this owner and of all; nil where nobody says.
 local function limit_of_one(of_owner)
   local own, any = tonumber(of_owner.per_fire or ''), tonumber(budgets.per_fire or '')
@@ -295,6 +306,7 @@ local function judge_budget(fire, stored)
   local too_much = of_one and most > of_one
     and 'it may cost ' .. amount(most) .. ' ' .. budgets.currency .. ', and one fire no more than ' .. amount(of_one)
   local problem = used_up or too_much or without_room('prompt:' .. id, 'this prompt', day, stored.budget_day, stored.budget_total, most, wants)
+    or stored.tree and without_room_at_root(stored.tree, day, most, wants)
     or without_room('owner:' .. owner, 'owner ' .. owner, day, of_owner.per_day, of_owner.total, most, wants)
     or without_room('all', 'everything', day, budgets.per_day, budgets.total, most, wants)
   if not problem then

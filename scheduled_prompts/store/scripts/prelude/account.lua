@@ -24,9 +24,11 @@ local function span(id, kind, fields)
   if redis.call('RPUSH', spans_key(id), cjson.encode(entry)) > MOST_SPANS then trim_spans(spans_key(id)) end
 end
 
--- A change that somebody made, as an entry there. It is made whether or not there is a list to note it down in.
-local function note_change(id, kind, by, fields)
-  fields.by = by
+-- A change that somebody made, as an entry there. It is made whether or not there is a list to note it down in. `who` is an
+-- actor (see callers.lua), or what it is called.
+local function note_change(id, kind, who, fields)
+  fields.by = who
+  if type(who) == 'table' then fields.by, fields.fire = who.by, who.fire end
   harm_alone(span, id, kind, fields)
 end
 

@@ -2,7 +2,8 @@
 -- ARGV[1] is the op id ('' where a repetition is harmless), ARGV[2] is now (ms UTC).
 --
 -- A script may run twice: its reply is lost and the client sends it again. The first answer is kept under the op id
--- for two minutes, longer than any client keeps trying, and is given again. Answers are arrays of strings.
+-- for two minutes, longer than any client keeps trying, and is given again; that of an agent's tool call (`call-…`) for an
+-- hour. Answers are arrays of strings.
 --
 -- Instants travel as strings of ms: `tostring` of a number above 10^14 would lose digits.
 local P = string.sub(KEYS[1], 1, -5)
@@ -23,7 +24,7 @@ local function spend_key(scope) return P .. 'spend:' .. scope end
 local function parked_key(limit) return P .. 'parked:' .. limit end
 local function slots_key(limit) return P .. 'slots:' .. limit end
 local function ended_key(window) return P .. 'ended:' .. window end
--- `cap` is `owner:<owner>` or `conversation:<conversation>`.
+-- `cap` is `owner:<owner>`, `conversation:<conversation>` or `tree:<id of its root>`; of a rate also `made:<owner>`.
 local function active_key(cap) return P .. 'active:' .. cap end
 local function rate_key(cap) return P .. 'rate:' .. cap end
 local function turns_key(cap) return P .. 'turns:' .. cap end
@@ -51,7 +52,9 @@ local function harm_alone(change, ...)
 end
 
 local function remember(answer)
-  if op ~= '' then redis.call('SET', P .. 'op:' .. op, cjson.encode(answer), 'PX', 120000) end
+  if op == '' then return answer end
+  local kept = string.sub(op, 1, 5) == 'call-' and 3600000 or 120000  -- an agent's host may come again later
+  redis.call('SET', P .. 'op:' .. op, cjson.encode(answer), 'PX', string.format('%.0f', kept))
   return answer
 end
 

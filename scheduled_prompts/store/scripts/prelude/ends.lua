@@ -45,11 +45,12 @@ local function announce_follower(id, platform)
   if type(due) == 'string' and due ~= '' then announce('armed', {prompt = id, platform = platform, due = due}) end
 end
 
--- What a limit on how many fires begin counts a fire for, as `active_key` takes it: its owner ('': those without one) and its
--- conversation.
-local function rate_caps(owner, conversation)
+-- What a limit on how many fires begin counts a fire for, as `active_key` takes it: its owner ('': those without one), its
+-- conversation, and, where an agent made its prompt, the tree of that. `tree`: the root of one that was made in a fire.
+local function rate_caps(fire, owner, conversation, agent, tree)
   local caps = {'owner:' .. (owner or '')}
   if conversation then caps[2] = 'conversation:' .. conversation end
+  if tree or agent then caps[#caps + 1] = 'tree:' .. (tree or prompt_of(fire)) end
   return caps
 end
 
@@ -61,8 +62,8 @@ end
 
 -- An attempt that was given back before it began is none.
 local function uncount_attempt(fire)
-  local stored = redis.call('HMGET', fire_key(fire), 'attempt', 'owner', 'conversation')
-  for _, cap in ipairs(rate_caps(stored[2], stored[3])) do redis.pcall('ZREM', rate_key(cap), fire .. '#' .. stored[1]) end
+  local stored = redis.call('HMGET', fire_key(fire), 'attempt', 'owner', 'conversation', 'agent', 'tree')
+  for _, cap in ipairs(rate_caps(fire, unpack(stored, 2, 5))) do redis.pcall('ZREM', rate_key(cap), fire .. '#' .. stored[1]) end
 end
 
 -- The end of a fire, the only way there is: out of `live`, into the account. The caller has taken it out of the index
@@ -179,7 +180,7 @@ end
 -- A prompt fires no more until it is resumed. What waits, or was claimed ahead of its time, is taken back; what has started
 -- goes on. `stored` holds its status (scheduled or active), created_at and next_nominal. Returns how many fires were taken
 -- back, and what is to be called when all is written.
-local function pause_prompt(id, stored, reason, note, by)
+local function pause_prompt(id, stored, reason, note, who)
   local hash = prompt_key(id)
   redis.call('HSET', hash, 'status', 'paused', 'paused_at', now, 'pause_reason', reason, 'updated_at', now)
   if note ~= '' then redis.call('HSET', hash, 'pause_note', note) end
@@ -188,7 +189,7 @@ local function pause_prompt(id, stored, reason, note, by)
   remove_from_due(id)
   move_status(id, stored[1], 'paused', stored[2])
   local ended, asked = take_back(id, 'paused', false)
-  note_change(id, 'paused', by, {from = stored[3], reason = reason, note = note, stood = stored[1]})
+  note_change(id, 'paused', who, {from = stored[3], reason = reason, note = note, stood = stored[1]})
   event('paused', id, 'reason', reason, 'note', note)
   return ended + #asked, function()
     announce('paused', {prompt = id, reason = reason, note = note})

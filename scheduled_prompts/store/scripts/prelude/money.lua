@@ -28,6 +28,8 @@ end
 local function book_all(fire, owner, day, changes)
   harm_alone(book, 'all', day, changes)
   harm_alone(book, 'prompt:' .. prompt_of(fire), day, changes)
+  local root = redis.call('HGET', fire_key(fire), 'tree')  -- the first ancestor of what was made in a fire
+  if root and redis.call('EXISTS', prompt_key(root)) == 1 then harm_alone(book, 'prompt:' .. root, day, changes) end
   if owner and owner ~= '' then harm_alone(book, 'owner:' .. owner, day, changes) end
 end
 

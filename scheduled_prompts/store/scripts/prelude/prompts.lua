@@ -31,12 +31,31 @@ local function is_armed(status) return status == 'scheduled' or status == 'activ
 -- What waits for approval counts as active, or an agent could ask for any number.
 local function is_counted(status) return is_armed(status) or status == 'pending_approval' end
 
+local function words_of(text)
+  local found = {}
+  for word in string.gmatch(text, '%S+') do found[#found + 1] = word end
+  return found
+end
+
+-- The prompts in whose fires one another, and at last this one, were made, the root first, with blanks between; '' for none.
+local function lineage_in(id)
+  local lineage = redis.pcall('HGET', prompt_key(id), 'lineage')
+  return type(lineage) == 'string' and lineage or ''
+end
+
+local function is_ancestor(id, of)
+  return string.find(' ' .. lineage_in(of) .. ' ', ' ' .. id .. ' ', 1, true) ~= nil
+end
+
 -- The sets of active prompts that one counts in, with blanks between: what agents create counts for its owner (what has no
--- owner is counted together, so that leaving it out is no way around) and for its conversation. What people create does not.
-local function caps_of(agent, owner, conversation)
+-- owner is counted together, so that leaving it out is no way around), for its conversation, and, where it was made in a fire,
+-- for the tree that begins with the first of its ancestors. What people create does not.
+local function caps_of(agent, owner, conversation, lineage)
   if (agent or '') == '' then return '' end
   local caps = 'owner:' .. (owner or '')
   if (conversation or '') ~= '' then caps = caps .. ' conversation:' .. conversation end
+  local root = string.match(lineage or '', '^%S+')
+  if root then caps = caps .. ' tree:' .. root end
   return caps
 end
 
@@ -49,7 +68,7 @@ local function count_active(id, status)
 end
 
 -- Why a prompt cannot be armed: {'full', the set, its limit} where one that it is not in has no room. `limits`: the most
--- for an owner and for a conversation; absent where there is no limit.
+-- for an owner, for a conversation and for a tree; absent where there is no limit.
 local function refused_by_cap(id, caps, limits)
   for cap in string.gmatch(caps, '%S+') do
     local limit = limits[string.match(cap, '^%l+')]
