@@ -226,7 +226,7 @@ def _number(argument: Argument, said: Any) -> int | Decimal:
             raise ValueError(f"{_shown(said)} is not a whole number")
         number = Decimal(int(number))
     if argument.between is not None and not argument.between.least <= number <= argument.between.most:
-        raise ValueError(f"{text} is out of range: {argument.between.least} to {argument.between.most}")
+        raise ValueError(f"{_shown(said)} is out of range: {argument.between.least} to {argument.between.most}")
     return int(number) if argument.kind == "integer" else number
 
 

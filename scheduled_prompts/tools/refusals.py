@@ -16,6 +16,8 @@ from scheduled_prompts.tools.references import SHOWN, NotYours, listed, living, 
 
 log = structlog.get_logger()
 
+LONGEST = 1_000
+"""How many characters a message and a hint have at most: what was given may be in them."""
 MOST_GIVEN_UP = 10
 """How many of the prompts that fill a limit are named."""
 
@@ -62,7 +64,11 @@ def unexpected(name: str) -> dict[str, Any]:
 
 
 def answer(code: str, message: str, hint: str | None) -> dict[str, Any]:
-    return {"ok": False, "error": {"code": code, "message": message, "hint": hint}}
+    return {"ok": False, "error": {"code": code, "message": _cut(message), "hint": hint and _cut(hint)}}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 async def _there_are(scheduler: Scheduler, said: str) -> str | None:
