@@ -13,7 +13,7 @@ from typing import Any
 
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.money import Usage, plain
-from scheduled_prompts.prompt import Definition, ScheduledPrompt
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Interval, Once, Schedule, zone
 from scheduled_prompts.upcoming import coming
 
@@ -110,6 +110,7 @@ def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
         "paused_at": instant(prompt.paused_at, zone_name),
         "pause_reason": prompt.pause_reason,
         "pause_note": prompt.pause_note,
+        "approval": approval_view(prompt),
         "last_nominal": instant(prompt.last_nominal, zone_name),
         "last_fire": prompt.last_fire,
         "failures": prompt.failures,
@@ -121,6 +122,25 @@ def prompt_view(prompt: ScheduledPrompt) -> dict[str, Any]:
         "parent": prompt.parent,
         "updated_at": instant(prompt.updated_at, zone_name),
         "ended_at": instant(prompt.ended_at, zone_name),
+    }
+
+
+def approval_view(prompt: ScheduledPrompt) -> dict[str, Any] | None:
+    """How a prompt stands with those who approve what agents ask for: `pending`, or what came of it last; None where
+    nobody was asked."""
+    pending = prompt.status is PromptStatus.PENDING_APPROVAL
+    if not pending and prompt.decision is None:
+        return None
+    zone_name = prompt.timezone
+    return {
+        "state": "pending" if pending else prompt.decision,
+        "asked_by": prompt.pending_by,
+        "since": instant(prompt.pending_since, zone_name),
+        "until": instant(prompt.pending_until, zone_name),
+        "why": prompt.pending_why,
+        "decided_by": prompt.decided_by,
+        "decided_at": instant(prompt.decided_at, zone_name),
+        "note": prompt.decision_note,
     }
 
 

@@ -87,6 +87,11 @@ def _what(change: Span, timezone: str) -> str:
         case "paused":
             reason = "" if change.reason == REQUESTED else (change.reason or "").replace("_", " ")
             return ": ".join(part for part in (reason, visible(change.note or "", lines=False)) if part)
+        case "pending":
+            return visible(change.reason or "", lines=False)
+        case "approved" | "rejected" | "expired" if change.since is not None:
+            waited = f"after {length(change.at - change.since)}"
+            return ": ".join(part for part in (waited, visible(change.note or "", lines=False)) if part)
         case "quarantined":
             return visible(change.reason or "", lines=False)
         case "resumed" if change.since is not None:

@@ -17,7 +17,7 @@ from scheduled_prompts.policies_words import policies_in_words
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, RandomWindow
 from scheduled_prompts.schedule.language.words import describe
-from scheduled_prompts.scheduler import Paused, Preview, Resumed, Scheduled, Skipped
+from scheduled_prompts.scheduler import Approved, NotApproved, Paused, Preview, Resumed, Scheduled, Skipped
 from scheduled_prompts.scheduler.conduct import origin_in_words
 from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.store.records import Cancelled, Quarantined
@@ -35,6 +35,7 @@ def scheduled(answer: Scheduled, now: int, currency: str) -> str:
         *next_times(answer.upcoming, prompt.timezone, now),
         ("runner", _whither(prompt)),
     ]
+    fields += approval_fields(prompt, now)
     if answer.differs:
         fields.append(("differs", f"not as asked for now: {', '.join(answer.differs)}"))
     return "\n".join([head, *field_lines(fields)])
@@ -53,7 +54,8 @@ def whole_prompt(
     zone_name = prompt.timezone
     fields = [
         ("status", standing(prompt, last, now)),
-        ("why", pause_in_words(prompt) if prompt.status is PromptStatus.PAUSED else ""),
+        ("why", why_it_rests(prompt)),
+        *approval_fields(prompt, now),
         ("error", f"{visible(broken.error)} (set aside {both(broken.at, zone_name, now)})" if broken else ""),
         ("text", visible(prompt.text)),
         ("when", _when(prompt)),
@@ -165,6 +167,31 @@ def resumed(answer: Resumed, now: int) -> str:
     return "\n".join([f"resumed {title(answer.prompt)}", *field_lines(fields)])
 
 
+def approved(answer: Approved, now: int) -> str:
+    prompt = answer.prompt
+    passed = ""
+    if answer.passed is not None:
+        start, until = (absolute(nominal, prompt.timezone, weekday=True) for nominal in answer.passed)
+        passed = f"{start} until {until}: what was to fire then did not, and will not"
+    fields = [
+        ("text", visible(prompt.text)),
+        ("runner", _whither(prompt)),
+        ("note", visible(prompt.decision_note or "")),
+        ("passed", passed),
+        *next_times(answer.upcoming, prompt.timezone, now),
+    ]
+    return "\n".join([f"approved {title(prompt)}", *field_lines(fields)])
+
+
+def rejected(answer: NotApproved) -> str:
+    lines = [f"rejected {title(answer.prompt)}: it is cancelled"]
+    if answer.prompt.decision_note:
+        lines += field_lines([("note", visible(answer.prompt.decision_note))])
+    if answer.asked_to_stop:
+        lines.append(f"  {count(answer.asked_to_stop, 'running fire')} asked to stop")
+    return "\n".join(lines)
+
+
 def skipped(answer: Skipped, mode: str, now: int) -> str:
     prompt = answer.prompt
     when = absolute(answer.nominal, prompt.timezone, weekday=True)
@@ -177,7 +204,7 @@ def skipped(answer: Skipped, mode: str, now: int) -> str:
 def not_fired_yet(prompt: ScheduledPrompt, now: int) -> str:
     head = f"{title(prompt)} has not fired"
     if not prompt.status.is_armed:
-        return f"{head}: it is {prompt.status}"
+        return f"{head}: it is {prompt.status.replace('_', ' ')}"
     return f"{head} yet: {coming(prompt.next_at, now)}, {absolute(prompt.next_at, prompt.timezone, weekday=True)}"
 
 
@@ -200,6 +227,9 @@ def standing(prompt: ScheduledPrompt, last: Fire | None, now: int) -> str:
     when = ""
     if prompt.status is PromptStatus.PAUSED and prompt.paused_at is not None:
         when = f" since {absolute(prompt.paused_at, prompt.timezone, weekday=True)}, {how_far(prompt.paused_at, now)}"
+    elif prompt.status is PromptStatus.PENDING_APPROVAL:
+        since = f" since {absolute(prompt.pending_since, prompt.timezone, weekday=True)}"
+        return f"waits for approval{since}, {how_far(prompt.pending_since, now)}"
     elif prompt.ended_at is not None:
         when = f" {how_far(prompt.ended_at, now)}"
     failures = f", {count(prompt.failures, 'failure')} in a row" if prompt.failures else ""
@@ -214,6 +244,28 @@ def pause_in_words(prompt: ScheduledPrompt) -> str:
         given_up = f"it paused itself after {count(prompt.failures, 'failure')} in a row{last}"
         return f"{given_up}; `resume {short(prompt.id)}` lets it go on"
     return ": ".join(part for part in (reason, visible(prompt.pause_note or "")) if part)
+
+
+def why_it_rests(prompt: ScheduledPrompt) -> str:
+    if prompt.status is PromptStatus.PENDING_APPROVAL:
+        return visible(prompt.pending_why or "")
+    return pause_in_words(prompt) if prompt.status is PromptStatus.PAUSED else ""
+
+
+def approval_fields(prompt: ScheduledPrompt, now: int) -> Fields:
+    """Who asked for approval, until when it is waited for, and how to decide; or who decided."""
+    name, zone_name = short(prompt.id), prompt.timezone
+    if prompt.status is PromptStatus.PENDING_APPROVAL:
+        return [
+            ("asked by", visible(prompt.pending_by or "", lines=False)),
+            ("until", f"{both(prompt.pending_until, zone_name, now)}: then it is cancelled"),
+            ("decide", f"`approve {name} --version {prompt.version}` lets it fire, `reject {name}` ends it"),
+        ]
+    if prompt.decision is None:
+        return []
+    by = f" by {visible(prompt.decided_by, lines=False)}" if prompt.decided_by and prompt.decision != "expired" else ""
+    note = f": {visible(prompt.decision_note)}" if prompt.decision_note else ""
+    return [("approval", f"{prompt.decision}{by} {both(prompt.decided_at, zone_name, now)}{note}")]
 
 
 def end_in_words(fire: Fire) -> str:
@@ -252,6 +304,8 @@ def next_times(upcoming: Iterable[Occurrence], zone_name: str, now: int) -> Fiel
 
 
 def _nothing_to_come(prompt: ScheduledPrompt) -> str:
+    if prompt.status is PromptStatus.PENDING_APPROVAL:
+        return "nothing before it is approved"
     return "nothing more is to come" if prompt.status.is_armed else f"nothing while it is {prompt.status}"
 
 

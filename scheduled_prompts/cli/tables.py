@@ -42,6 +42,7 @@ STATUS_STYLES = {
     "active": "green",
     "scheduled": "green",
     "paused": "yellow",
+    "pending_approval": "yellow",
     "quarantined": "red",
     "executed": "dim",
     "succeeded": "green",
@@ -161,6 +162,10 @@ def _remark(prompt: ScheduledPrompt, error: str | None, now: int) -> Text:
         since = f"paused {when}" if when else ""
         reason = " ".join(pause_in_words(prompt).split())
         return Text(": ".join(part for part in (since, reason) if part), style="dim")
+    if prompt.status is PromptStatus.PENDING_APPROVAL:
+        asked = f"asked for by {prompt.pending_by} " if prompt.pending_by else ""
+        until = f"; cancelled {how_far(prompt.pending_until, now)}" if prompt.pending_until is not None else ""
+        return Text(f"{asked}{how_far(prompt.pending_since, now)}: {prompt.pending_why or ''}{until}", style="yellow")
     if prompt.skips and prompt.status.is_armed:
         first, *more = prompt.skips
         return Text(f"skips {absolute(first, prompt.timezone)}" + (f" and {len(more)} more" if more else ""), "dim")

@@ -12,7 +12,13 @@ log = structlog.get_logger()
 
 DAY_MS = 86_400_000
 PAGE = 500
-VISITED = (PromptStatus.EXECUTED, PromptStatus.CANCELLED, PromptStatus.ACTIVE, PromptStatus.PAUSED)
+VISITED = (
+    PromptStatus.EXECUTED,
+    PromptStatus.CANCELLED,
+    PromptStatus.ACTIVE,
+    PromptStatus.PAUSED,
+    PromptStatus.PENDING_APPROVAL,
+)
 """Prompts that are still to fire for the first time have nothing to delete."""
 
 

@@ -70,6 +70,7 @@ async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progre
         found.append(_stopped(halt, store.clock.now()))
     found.append(await _overdue(store))
     found.append(await _leases(store))
+    found.append(await _approvals(store))
     if quick:
         return [*found, await _quarantine(store)]
     read = await _read_all(store, _part(progress, 0))
@@ -222,6 +223,25 @@ def _stopped(halt: Halt, now: int) -> Finding:
     )
 
 
+async def _approvals(store: Store) -> Finding:
+    """Does anything wait for a person, and is it seen to that it does not wait for ever?"""
+    name, now = "approvals", store.clock.now()
+    waiting, first = await store.approvals()
+    if first is None:
+        return Finding(name, Level.OK, "nothing waits for approval")
+    prompt, until = first
+    hint = f"list --status {PromptStatus.PENDING_APPROVAL.value} shows them; approve or reject decides"
+    wait = "waits" if waiting == 1 else "wait"
+    said = (
+        f"{_many(waiting, 'prompt')} {wait} for approval, {ids.short(prompt)} for {_length(until - now)} more at most"
+    )
+    if until < now - OVERDUE_AFTER_MS:
+        late = _length(now - until)
+        said = f"{ids.short(prompt)} should have been cancelled {late} ago: nobody approved it ({waiting:,} {wait})"
+        return Finding(name, Level.WARNING, said, f"a daemon's sweep does that: {START_ONE}")
+    return Finding(name, Level.NOTE, said, hint)
+
+
 async def _quarantine(store: Store) -> Finding:
     found = await store.quarantined()
     if not found:
@@ -253,7 +273,8 @@ class _Read(NamedTuple):
 async def _read_all(store: Store, progress: Progress | None) -> _Read:
     """What is to fire, or to be resumed."""
     read = _Read({}, [])
-    wanted = [status for status in PromptStatus if status.is_armed or status is PromptStatus.PAUSED]
+    rests = (PromptStatus.PAUSED, PromptStatus.PENDING_APPROVAL)
+    wanted = [status for status in PromptStatus if status.is_armed or status in rests]
     total = sum([await store.count("status", status) for status in wanted])
     seen = 0
     for status in wanted:

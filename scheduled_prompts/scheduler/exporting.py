@@ -39,7 +39,12 @@ Overdue = Literal["skip", "fire"]
 Progress = Callable[[int], None]
 """Is told how many more entries are done."""
 
-_INSTANTS = ("created_at", "next_nominal", "last_nominal", "paused_at", "ended_at")
+_INSTANTS = (
+    *("created_at", "next_nominal", "last_nominal", "paused_at", "ended_at"),
+    *("pending_since", "pending_until", "decided_at"),
+)
+_WORDS = ("pause_reason", "pause_note", "created_by", "created_in", "pending_why", "pending_by")
+_DECISION = ("decision", "decided_by", "decision_note")
 _FIELDS = {
     "id",
     "status",
@@ -47,14 +52,13 @@ _FIELDS = {
     "definition",
     *_INSTANTS,
     "skips",
-    "pause_reason",
-    "pause_note",
-    "created_by",
-    "created_in",
+    *_WORDS,
+    *_DECISION,
     "lineage",
     "fired",
 }
-_IMPORTED = {PromptStatus.SCHEDULED, PromptStatus.ACTIVE, PromptStatus.PAUSED}
+_RESTING = {PromptStatus.PAUSED, PromptStatus.PENDING_APPROVAL}
+_IMPORTED = {PromptStatus.SCHEDULED, PromptStatus.ACTIVE, *_RESTING}
 
 
 class Taken(NamedTuple):
@@ -127,9 +131,26 @@ def entry_of(prompt: ScheduledPrompt) -> Entry:
         "created_by": prompt.created_by,
         "created_in": prompt.created_in,
         "lineage": list(prompt.lineage),
+        **_approval_of(prompt),
         "fired": prompt.fired,
         "ended_at": instant(prompt.ended_at, zone_name),
     }
+
+
+def _approval_of(prompt: ScheduledPrompt) -> Entry:
+    """Of prompts of agents: that they wait for approval, or what was decided last. Others say nothing of it."""
+    zone_name = prompt.timezone
+    found = {
+        "pending_since": instant(prompt.pending_since, zone_name),
+        "pending_until": instant(prompt.pending_until, zone_name),
+        "pending_why": prompt.pending_why,
+        "pending_by": prompt.pending_by,
+        "decision": prompt.decision,
+        "decided_at": instant(prompt.decided_at, zone_name),
+        "decided_by": prompt.decided_by,
+        "decision_note": prompt.decision_note,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def check(document: object, shard: int) -> list[Entry]:
@@ -233,11 +254,11 @@ async def _write(
 def _arriving(prompt: ScheduledPrompt, now: int, overdue: Overdue) -> ScheduledPrompt | None:
     """The prompt with what comes next for it here; None for a one-shot whose time has passed.
 
-    What was next stays so if it is still to come, or is to `fire` all the same. A paused prompt stays as it is:
-    `resume` will look what is next.
+    What was next stays so if it is still to come, or is to `fire` all the same. A paused prompt stays as it is, and so
+    does one that waits for approval: `resume` and `approve` will look what is next.
     """
     nominal = prompt.next_nominal
-    if prompt.status is not PromptStatus.PAUSED and nominal is not None:
+    if prompt.status not in _RESTING and nominal is not None:
         is_over = overdue == "skip" and due_at(prompt, nominal) <= now
         if is_over or not is_named(prompt, nominal, prompt.id):  # not named: the zone's rules are others here
             nominal = None
@@ -306,17 +327,19 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
             fields[name] = None if entry.get(name) is None else _ms(entry[name])
         except ValueError as error:
             problems.append(Problem(f"{place}.{name}", str(error)))
-    if status == PromptStatus.PAUSED and entry.get("next_nominal") is None:
-        problems.append(Problem(f"{place}.next_nominal", "it is missing, and the prompt is paused"))
+    if status in _RESTING and entry.get("next_nominal") is None:
+        problems.append(Problem(f"{place}.next_nominal", f"it is missing, and the prompt is {status}"))
+    if status == PromptStatus.PENDING_APPROVAL:
+        for name in ("pending_since", "pending_until"):
+            if entry.get(name) is None:
+                problems.append(Problem(f"{place}.{name}", "it is missing, and the prompt waits for approval"))
     skips = entry.get("skips", [])
     try:
         fields["skips"] = tuple(sorted({_ms(skip) for skip in skips}))
     except (ValueError, TypeError):
         problems.append(Problem(f"{place}.skips", f"{_shown(skips)} is not a list of instants"))
-    fields |= {"id": prompt_id, "status": status, "pause_reason": entry.get("pause_reason")}
-    fields |= {"created_by": entry.get("created_by"), "pause_note": entry.get("pause_note")}
-    fields |= {"created_in": entry.get("created_in"), "lineage": entry.get("lineage", [])}
-    lineage = fields["lineage"]
+    fields |= {"id": prompt_id, "status": status, **{name: entry.get(name) for name in (*_WORDS, *_DECISION)}}
+    fields["lineage"] = lineage = entry.get("lineage", [])
     if not isinstance(lineage, list) or not all(_is_prompt_id(ancestor) for ancestor in lineage):
         problems.append(Problem(f"{place}.lineage", f"{_shown(lineage)} is not a list of prompts' ids"))
     fields |= {"failures": 0, "version": 1, "seq": 0}

@@ -121,6 +121,20 @@ class Reads:
         client = self.transport.client
         return int(await self.transport.ask(lambda: client.zcard(self.keys.by(field, value))))
 
+    async def approvals(self) -> tuple[int, tuple[str, int] | None]:
+        """How many prompts wait for approval, and which has the least time left: its id, and until when (ms UTC)."""
+        client = self.transport.client
+
+        async def read() -> list[Any]:
+            async with client.pipeline(transaction=True) as pipe:
+                pipe.zcard(self.keys.approvals)
+                pipe.zrange(self.keys.approvals, 0, 0, withscores=True)
+                return list(await pipe.execute())
+
+        number, firsts = await self.transport.ask(read)
+        first = next(((str(as_text(prompt)), int(until)) for prompt, until in firsts), None)
+        return int(number), first
+
     async def holder_of(self, owner: str | None, key: str) -> str | None:
         """The id of the prompt that last had a key. It may have ended, or be gone."""
         client = self.transport.client

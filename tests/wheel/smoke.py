@@ -145,6 +145,8 @@ def as_a_person() -> None:
     assert "another" in told("fire", "show", prompt)
     told("fire", "rerun", prompt, "--wait")
     assert "upcoming" in told("explain", prompt)
+    for decision in ("approve", "reject"):  # what agents ask for is theirs to make: here nothing waits
+        run(decision, prompt, "--note", "as it should be", code=4)
     told("stop-all")
     told("start-all")
     told("apply", "prompts.toml", "--dry-run")

@@ -1,4 +1,4 @@
-"""`edit`, `pause`, `resume`, `skip`, `unskip`, `cancel`: the words for changing a prompt that is there."""
+"""`edit`, `pause`, `approve`, `skip`, `cancel`, and what undoes them: the words for changing a prompt that is there."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ Clearable = StrEnum("Clearable", {name.replace("-", "_").upper(): name for name 
 """The options whose fields have a default. (An enumeration: Typer reads no list of literals.)"""
 
 
+DecisionNote = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why, for whoever asks later.")]
+SeenVersion = Annotated[
+    int | None, typer.Option("--version", metavar="N", help="Only if it is still what `show` told: that version.")
+]
 Occurrence = Annotated[
     str,
     typer.Argument(metavar="WHEN", help="next, or its time: 2026-12-01T09:00, 2026-12-01T09:00+01:00."),
@@ -147,6 +151,38 @@ def resume(
     from scheduled_prompts.cli.pausing import resume
 
     carry_out(resume(choices(ctx, as_json, store, config), prompt_id))
+
+
+@app.command(rich_help_panel=PROMPTS)
+def approve(
+    ctx: typer.Context,
+    prompt_id: PromptId,
+    note: DecisionNote = None,
+    version: SeenVersion = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Let fire what an agent asked for, and a person is to approve."""
+    from scheduled_prompts.cli.approving import approve
+
+    carry_out(approve(choices(ctx, as_json, store, config), prompt_id, note, version))
+
+
+@app.command(rich_help_panel=PROMPTS)
+def reject(
+    ctx: typer.Context,
+    prompt_id: PromptId,
+    note: DecisionNote = None,
+    version: SeenVersion = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """End what an agent asked for, and waits for approval."""
+    from scheduled_prompts.cli.approving import reject
+
+    carry_out(reject(choices(ctx, as_json, store, config), prompt_id, note, version))
 
 
 @app.command(rich_help_panel=PROMPTS)

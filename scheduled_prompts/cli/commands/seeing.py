@@ -25,8 +25,11 @@ from scheduled_prompts.cli.policies import takes_policies
 def list_prompts(
     ctx: typer.Context,
     status: Annotated[
-        Literal["scheduled", "active", "paused", "executed", "cancelled", "quarantined"] | None,
-        typer.Option(metavar="STATUS", help="scheduled, active, paused, executed, cancelled or quarantined."),
+        Literal["scheduled", "active", "paused", "pending_approval", "executed", "cancelled", "quarantined"] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="scheduled, active, paused, pending_approval, executed, cancelled or quarantined.",
+        ),
     ] = None,
     owner: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     platform: Annotated[str | None, typer.Option(metavar="NAME")] = None,
