@@ -12,6 +12,7 @@ from scheduled_prompts.cli.layout import listed, room_beside
 from scheduled_prompts.cli.naming import cut, title
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.cli.painting import painted
+from scheduled_prompts.cli.screens import approval_fields
 from scheduled_prompts.cli.tables import STATUS_STYLES
 from scheduled_prompts.ids import short
 from scheduled_prompts.policies_words import in_words
@@ -40,6 +41,8 @@ def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> st
     words = ", ".join(in_words(prompt, currency))
     head = [Text(title(prompt)), *(Text(GAP + line, style="dim") for line in _wrapped(words))]
     did = [Text(GAP + line) for sentence in answer.conduct for line in _wrapped(visible(sentence, lines=False))]
+    asked = approval_fields(prompt, answer.now)
+    head += [Text(GAP + line) for name, value in asked for line in _wrapped(f"{name} {value}")]
     if not rows:
         return painted([*head, Text("  the schedule names nothing in this time"), *did])
     times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]

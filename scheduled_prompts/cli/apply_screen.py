@@ -8,7 +8,7 @@ from scheduled_prompts.cli.moments import absolute, length
 from scheduled_prompts.cli.output import visible
 from scheduled_prompts.ids import short
 from scheduled_prompts.policies import INSTANTS
-from scheduled_prompts.prompt import Definition, ScheduledPrompt
+from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule.language.words import describe
 from scheduled_prompts.scheduler.applying import Applied, Changed
 from scheduled_prompts.views import definition_view, instant
@@ -83,8 +83,12 @@ def _standing(prompt: ScheduledPrompt, now: int) -> str:
 
 def _changes(change: Changed) -> str:
     said = "; ".join(_change(name, change) for name in change.fields)
-    paused = " (it stays paused)" if change.before.paused_at is not None else ""
-    return said + paused
+    rests = ""
+    if change.before.status is PromptStatus.PENDING_APPROVAL:
+        rests = " (it still waits for approval)"
+    elif change.before.paused_at is not None:
+        rests = " (it stays paused)"
+    return said + rests
 
 
 def _change(name: str, change: Changed) -> str:

@@ -12,7 +12,7 @@ from scheduled_prompts.cli.session import chosen_settings, open_scheduler
 from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.sentences import phrase
-from scheduled_prompts.views import fire_view, instant, schedule_view
+from scheduled_prompts.views import approval_view, fire_view, instant, schedule_view
 
 
 async def explain(choices: Choices, prompt_id: str, since: str | None, until: str | None) -> None:
@@ -31,6 +31,7 @@ async def explain(choices: Choices, prompt_id: str, since: str | None, until: st
                 "since": instant(answer.since, zone_name),
                 "until": instant(answer.until, zone_name),
                 "now": instant(answer.now, zone_name),
+                "approval": approval_view(answer.prompt),
                 "outcomes": totals(answer.rows),
                 "rows": [row_view(row, zone_name) for row in answer.rows],
                 "conduct": answer.conduct,

@@ -323,6 +323,8 @@ class Transitions:
             },
             op,
         )
+        if answer[0] == "late":
+            return Refused("late")
         return None if answer[0] == "approved" else _refused(answer)
 
     async def reject(
