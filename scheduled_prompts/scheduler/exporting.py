@@ -327,7 +327,7 @@ def _prompt(entry: object, place: str, shard: int) -> ScheduledPrompt:
             fields[name] = None if entry.get(name) is None else _ms(entry[name])
         except ValueError as error:
             problems.append(Problem(f"{place}.{name}", str(error)))
-    if status in _RESTING and entry.get("next_nominal") is None:
+    if isinstance(status, str) and status in _RESTING and entry.get("next_nominal") is None:
         problems.append(Problem(f"{place}.next_nominal", f"it is missing, and the prompt is {status}"))
     if status == PromptStatus.PENDING_APPROVAL:
         for name in ("pending_since", "pending_until"):
