@@ -75,7 +75,7 @@ if actor.fire then note_birth(actor, id) end
 event('created', id)
 if prompt.approval then
   await_approval(id, prompt.approval, prompt.approval.by)
-  note_change(id, 'pending', prompt.approval.by, {reason = prompt.approval.why})
+  note_change(id, 'pending', actor, {reason = prompt.approval.why})
 end
 local answer = remember({'created', id})
 if armed then announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at}) end
