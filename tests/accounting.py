@@ -216,12 +216,14 @@ def _slots(keys: dict[str, Any], fires: dict[str, Any]) -> list[str]:
 
 
 def _reservations(keys: dict[str, Any]) -> list[str]:
-    """What is reserved is what running fires have reserved, of everything, of each owner, of each prompt."""
+    """What is reserved is what running fires have reserved, of everything, of each owner, of each prompt; and of the prompt
+    in whose fires theirs were made."""
     expected: dict[str, int] = defaultdict(int)
     for fire, stored in of_kind(keys, "fire").items():
         if "reserved" in stored and stored["status"] != "running":
             return [f"fire {fire} is {stored['status']}, and has reserved {stored['reserved']}"]
-        for scope in ("all", f"prompt:{fire[:26]}", f"owner:{stored.get('owner', '')}"):
+        scopes = ["all", f"prompt:{fire[:26]}", f"owner:{stored.get('owner', '')}"]
+        for scope in [*scopes, f"prompt:{stored['tree']}"] if "tree" in stored else scopes:
             expected[scope] += int(stored.get("reserved", 0))
     sums = {scope: stored for scope, stored in of_kind(keys, "spend").items() if isinstance(stored, dict)}
     return [
