@@ -216,7 +216,7 @@ def _slots(keys: dict[str, Any], fires: dict[str, Any]) -> list[str]:
 
 
 def _reservations(keys: dict[str, Any]) -> list[str]:
-    """What is reserved is what running fires have reserved: of everything, of an owner, of a prompt, of the first of its
+    """What is reserved is what running fires have reserved: of everything, an owner, a prompt, the first of its
     ancestors."""
     expected: dict[str, int] = defaultdict(int)
     for fire, stored in of_kind(keys, "fire").items():
