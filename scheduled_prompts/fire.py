@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from scheduled_prompts.fencing import fenced, scheduled_by
 from scheduled_prompts.inside import Inside, InsideTools
 from scheduled_prompts.money import Usage, from_micro
 from scheduled_prompts.prompt import Definition
@@ -106,9 +107,25 @@ class Fire(BaseModel):
     @property
     def text(self) -> str:
         """The prompt's text. Raises LookupError where the fire was read without its definition."""
+        return self._definition.text
+
+    @property
+    def scheduled_by(self) -> str | None:
+        """The agent whose words the text is, as `agent:planner`; None where it is a person's, or a program's. Raises as
+        `text` does."""
+        return scheduled_by(self._definition)
+
+    @property
+    def fenced_text(self) -> str:
+        """The text for a model: what an agent wrote is marked as its words, with when it scheduled them and that it is
+        to be done now. What a person wrote is as it is. Raises as `text` does."""
+        return fenced(self.id, self._definition, self.trigger)
+
+    @property
+    def _definition(self) -> Definition:
         if self.prompt is None:
             raise LookupError(f"fire {self.id} was read without its prompt")
-        return self.prompt.text
+        return self.prompt
 
     # Inside it: for the runner that has it in hand
 

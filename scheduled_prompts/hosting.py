@@ -22,7 +22,7 @@ from scheduled_prompts.fire import Fire, Result
 from scheduled_prompts.scheduler import HouseRules, Scheduler
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
-from scheduled_prompts.views import definition_view, fire_view
+from scheduled_prompts.views import handed_view
 
 log = structlog.get_logger()
 
@@ -42,8 +42,7 @@ class _BotAdapter:
         self._wants_tools = "tools" in _parameters(bot.handle_webhook)
 
     async def run(self, fire: Fire) -> Result | str | None:
-        assert fire.prompt is not None
-        payload = fire_view(fire, fire.prompt.timezone) | {"prompt": definition_view(fire.prompt)}
+        payload = handed_view(fire)
         more = {"tools": fire.tools} if self._wants_tools else {}
         if inspect.iscoroutinefunction(self._bot.handle_webhook):
             answer = await self._bot.handle_webhook(payload, **more)

@@ -188,6 +188,14 @@ def upcoming_view(occurrences: Iterable[tuple[int, int]], timezone: str) -> list
     return [{"nominal": instant(nominal, timezone), "due": instant(due, timezone)} for nominal, due in occurrences]
 
 
+def handed_view(fire: Fire) -> dict[str, Any]:
+    """A fire as a runner hands it on to other programs: with the prompt, and its text in a fence where an agent wrote
+    it. Raises LookupError where it was read without its prompt."""
+    text = {"fenced_text": fire.fenced_text, "scheduled_by": fire.scheduled_by}
+    assert fire.prompt is not None
+    return {**fire_view(fire, fire.prompt.timezone), "prompt": {**definition_view(fire.prompt), **text}}
+
+
 def whole_fire_view(fire: Fire, timezone: str) -> dict[str, Any]:
     """A fire with the definition that it ran: null where that cannot be read."""
     return {**fire_view(fire, timezone), "prompt": None if fire.prompt is None else definition_view(fire.prompt)}

@@ -37,6 +37,7 @@ FLOORS = {
     "prompt": 1,
     "tokens": 1,
     "inside": 0,
+    "fencing": 1,
     "caller": 0,
     "limits": 0,
     "budgets": 0,

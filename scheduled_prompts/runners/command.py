@@ -1,8 +1,9 @@
 """Commands as runners: the prompt's text on stdin, the answer on stdout.
 
-What a command gets: the text on stdin; the fire as a JSON file (`SCHEDULED_PROMPTS_FIRE_FILE`, mode 600,
-removed afterwards); and, for shell scripts, `SCHEDULED_PROMPTS_FIRE_ID`, `…_PROMPT_ID`, `…_NOMINAL`, `…_DUE`
-(ms UTC) and `…_ATTEMPT`. It inherits the daemon's environment. There is no shell, unless `argv` names one.
+What a command gets: the text on stdin, in its fence where an agent wrote it (see `fencing`); the fire as a JSON file
+(`SCHEDULED_PROMPTS_FIRE_FILE`, mode 600, removed afterwards); and, for shell scripts, `SCHEDULED_PROMPTS_FIRE_ID`,
+`…_PROMPT_ID`, `…_NOMINAL`, `…_DUE` (ms UTC) and `…_ATTEMPT`. It inherits the daemon's environment. There is no shell,
+unless `argv` names one.
 
 It may call `scheduled-prompts`: `SCHEDULED_PROMPTS_TOKEN`, `…_STORE`, `…_NAMESPACE`, `…_TIMEZONE` make that act as the
 agent whose fire it is, with the rights of that fire, as long as the attempt runs. The token is a secret, and the
@@ -53,7 +54,7 @@ from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, Fire,
 from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent
 from scheduled_prompts.runners.process_group import ProcessGroup
-from scheduled_prompts.views import definition_view, fire_view
+from scheduled_prompts.views import handed_view
 
 KILL_AFTER = 5.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -79,8 +80,8 @@ class CommandRunner:
     """Runs `argv` for each fire.
 
     `cwd`: the directory to run in (default: the daemon's). `env`: variables on top of the daemon's
-    environment. `kill_after`: seconds between SIGTERM and SIGKILL. Raises InvalidConfig for what cannot be
-    used.
+    environment. `kill_after`: seconds between SIGTERM and SIGKILL. `fence`: what an agent wrote is marked as its
+    words on stdin; false: it goes there as it is. Raises InvalidConfig for what cannot be used.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class CommandRunner:
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         kill_after: float = KILL_AFTER,
+        fence: bool = True,
     ) -> None:
         if os.name != "posix":
             raise InvalidConfig("commands need a POSIX system", hint='use a runner of kind "python"')
@@ -98,6 +100,7 @@ class CommandRunner:
         self.cwd = _checked_cwd(cwd)
         self.env = _checked_env(env)
         self.kill_after = _checked_kill_after(kill_after)
+        self.fence = _checked_fence(fence)
         problem = self._unusable()
         if problem is not None:
             log.warning("command cannot run yet", problem=problem)
@@ -125,7 +128,7 @@ class CommandRunner:
         try:
             return ProcessGroup(
                 self.argv,
-                stdin=fire.text.encode(),
+                stdin=(fire.fenced_text if self.fence else fire.text).encode(),
                 cwd=self.cwd,
                 env={**_inherited(), **access, **self.env, **_fire_environment(fire, fire_file, usage_file)},
                 keep_output=MAX_RESULT_BYTES + 1,
@@ -207,9 +210,7 @@ def _fire_environment(fire: Fire, fire_file: Path, usage_file: Path) -> dict[str
 @contextlib.contextmanager
 def _fire_file(fire: Fire) -> Iterator[Path]:
     """The fire, with its prompt, as a JSON file that only this user can read."""
-    if fire.prompt is None:
-        raise LookupError(f"fire {fire.id} was read without its prompt")
-    document = fire_view(fire, fire.prompt.timezone) | {"prompt": definition_view(fire.prompt)}
+    document = handed_view(fire)
     descriptor, name = tempfile.mkstemp(prefix="scheduled-prompts-fire-", suffix=".json")
     path = Path(name)
     try:
@@ -306,6 +307,12 @@ def _checked_env(env: object) -> dict[str, str]:
         if "\0" in value:
             raise InvalidConfig(f"env: {name} cannot hold a NUL character")
     return dict(env)
+
+
+def _checked_fence(fence: object) -> bool:
+    if not isinstance(fence, bool):
+        raise InvalidConfig(f"fence must be true or false, not {fence!r}")
+    return fence
 
 
 def _checked_kill_after(seconds: object) -> float:

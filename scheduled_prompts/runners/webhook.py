@@ -28,7 +28,7 @@ from scheduled_prompts.fire import Fire, Result
 from scheduled_prompts.runners.contract import Permanent, Retry
 from scheduled_prompts.runners.webhook_addresses import Network, literal, read_allowed, refusal
 from scheduled_prompts.runners.webhook_signing import Signer, read_keys
-from scheduled_prompts.views import definition_view, fire_view, instant
+from scheduled_prompts.views import handed_view, instant
 
 try:
     import httpx2
@@ -131,7 +131,7 @@ def _payload(fire: Fire) -> bytes:
     message = {
         "type": "prompt.fired",
         "timestamp": instant(fire.due, zone),
-        "data": fire_view(fire, zone) | {"prompt": definition_view(fire.prompt)},
+        "data": handed_view(fire),
     }
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 

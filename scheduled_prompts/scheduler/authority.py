@@ -18,6 +18,7 @@ from typing import Any
 
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import Forbidden, LimitReached, ScheduledPromptsError
+from scheduled_prompts.fencing import UNNAMED
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.scheduler import finding
@@ -29,8 +30,6 @@ from scheduled_prompts.store.acting import Actor
 from scheduled_prompts.store.denials import denial
 from scheduled_prompts.upcoming import Occurrence
 
-UNNAMED = "unnamed"
-"""The agent of a caller that names none: what it makes is counted as any agent's."""
 STAMPS = ("owner", "agent", "conversation", "platform")
 """Whose a prompt is: bound by the host, never said by the caller."""
 DEEDS = {

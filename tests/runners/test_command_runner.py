@@ -66,6 +66,30 @@ def test_the_text_goes_in_and_stdout_is_the_result() -> None:
     assert run(CommandRunner(["cat"]), a_fire("Wie geht's? 🌞\n\n")) == "Wie geht's? 🌞\n\n"
 
 
+def from_an_agent(text: str = "What is new?") -> Fire:
+    fire = a_fire(text)
+    assert fire.prompt is not None
+    return fire.model_copy(update={"prompt": fire.prompt.model_copy(update={"agent": "planner"})})
+
+
+def test_an_agents_text_goes_in_in_its_fence_unless_that_is_not_wanted() -> None:
+    fire = from_an_agent()
+    assert run(CommandRunner(["cat"]), fire) == fire.fenced_text
+    assert "What is new?" in fire.fenced_text != fire.text
+    assert run(CommandRunner(["cat"], fence=False), fire) == "What is new?"
+    with pytest.raises(InvalidConfig, match="fence must be true or false, not 'no'"):
+        CommandRunner(["cat"], fence="no")  # type: ignore[arg-type]
+
+
+def test_the_fire_file_has_the_text_both_ways_and_says_whose_it_is() -> None:
+    fire = from_an_agent()
+    prompt = json.loads(run(shell('cat "$SCHEDULED_PROMPTS_FIRE_FILE"'), fire))["prompt"]
+    assert (prompt["text"], prompt["fenced_text"]) == ("What is new?", fire.fenced_text)
+    assert prompt["scheduled_by"] == "agent:planner"
+    prompt = json.loads(run(shell('cat "$SCHEDULED_PROMPTS_FIRE_FILE"')))["prompt"]
+    assert (prompt["fenced_text"], prompt["scheduled_by"]) == ("What is new?", None)
+
+
 def test_a_text_larger_than_a_pipe_arrives_whole() -> None:
     text = "x" * 32_768
     assert run(shell("sleep 0.1; wc -c"), a_fire(text)).strip() == "32768"
