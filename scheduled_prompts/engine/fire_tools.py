@@ -6,8 +6,9 @@ from typing import Any
 
 from scheduled_prompts.caller import Caller
 from scheduled_prompts.engine.inside import InsideFire
-from scheduled_prompts.errors import Forbidden
 from scheduled_prompts.inside import Arguments
+from scheduled_prompts.store.acting import Actor
+from scheduled_prompts.store.denials import denial
 from scheduled_prompts.tools import BoundTools, Tools, ToolSpec
 from scheduled_prompts.tools.refusals import refusal
 
@@ -54,4 +55,4 @@ class BlockingFireTools:
 
 def _over(caller: Caller) -> dict[str, Any]:
     """As the store says it."""
-    return refusal(Forbidden(f"the fire {caller.fire} has ended, and with it what it may do"))
+    return refusal(denial("ended", Actor(caller.actor, caller)))

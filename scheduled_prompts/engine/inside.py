@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import json
 from collections.abc import Coroutine
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +18,6 @@ from scheduled_prompts import tokens
 from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.fire import Fire
-from scheduled_prompts.policies import Policies
 from scheduled_prompts.scheduler import Scheduler
 
 if TYPE_CHECKING:  # imported when the first fire asks: most never do
@@ -112,10 +110,6 @@ class InsideFire:
             "NAMESPACE": scheduler.store.keys.namespace,
             "TIMEZONE": scheduler.timezone,
         }
-        assert self._fire.prompt is not None
-        if policies := scheduler.defaults_of(self._fire.prompt.owner):
-            whole = Policies.model_validate(policies).model_dump(mode="json", exclude_unset=True)
-            said["POLICIES"] = json.dumps(whole, separators=(",", ":"))
         return {VARIABLE + name: value for name, value in said.items()}
 
     async def in_its_loop(self, call: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -60,6 +60,7 @@ from scheduled_prompts.store import Store
 from scheduled_prompts.store.acting import Actor
 from scheduled_prompts.store.halting import Halt, Stopped
 from scheduled_prompts.store.records import Cancelled, DaemonInfo, Purged, Quarantined, Span, Unreadable
+from scheduled_prompts.tokens import Rules
 from scheduled_prompts.upcoming import Occurrence, coming, occurrences
 
 if TYPE_CHECKING:
@@ -117,26 +118,26 @@ class Scheduler:
 
     def as_caller(self, caller: Caller) -> Scheduler:
         """The same store through the eyes, and with the rights, of a caller. It need not be closed."""
+        return self._bound(caller, Rules(self.limits, self.approval, self.budgets))
+
+    async def as_bearer(self, token: str) -> Scheduler:
+        """The same store through the eyes of whoever a token was made for; in a fire, by the rules of the daemon that
+        runs it (limits, approval, budgets), whatever they are here. Raises TokenRefused."""
+        claims = await self.store.claims_of(token)
+        return self._bound(claims.caller, claims.rules or Rules(self.limits, self.approval, self.budgets))
+
+    def _bound(self, caller: Caller, rules: Rules) -> Scheduler:
         return Scheduler(
             self.store,
             timezone=self.timezone,
             runner=self.runner,
             policies=self.policies,
             owners=self.owners,
-            limits=self.limits,
-            budgets=self.budgets,
-            approval=self.approval,
+            limits=rules.limits,
+            budgets=rules.budgets,
+            approval=rules.approval,
             caller=caller,
         )
-
-    async def as_bearer(self, token: str) -> Scheduler:
-        """The same store through the eyes of whoever a token was made for; in a fire, by the rules of the daemon that
-        runs it (limits, approval, budgets), whatever they are here. Raises TokenRefused."""
-        claims = await self.store.claims_of(token)
-        bound = self.as_caller(claims.caller)
-        if claims.rules is not None:
-            bound.limits, bound.approval, bound.budgets = claims.rules
-        return bound
 
     @staticmethod
     def sync(where: str | Redis | Store = "embedded:", **arguments: Any) -> SyncScheduler:
