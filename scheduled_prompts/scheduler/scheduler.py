@@ -439,7 +439,9 @@ class Scheduler:
 
     async def allowances(self) -> Sequence[Allowance]:
         """The limits that hold for what the caller makes, and how much of each is used; none where none is bound."""
-        return [] if self.caller is None else await allowances(self.store, self.limits, self.caller)
+        if self.caller is None:
+            return []
+        return await allowances(self.store, self.limits, self.caller, await self.authority.acting_prompt())
 
     # How things stand, and what happens
 

@@ -16,7 +16,7 @@ class Use(NamedTuple):
     active: int
     """Prompts made by agents that are scheduled or active."""
     began: int
-    """Attempts that began in the last 24 h, where their number is limited."""
+    """Attempts that began in the last 24 h, where their number is limited; of `made`, what agents made then."""
 
 
 class Used:
@@ -25,7 +25,7 @@ class Used:
     clock: Clock
 
     async def used(self, caps: Sequence[tuple[str, str | None]]) -> list[Use]:
-        """Of each of these: `owner` or `conversation`, and which."""
+        """Of each of these: `owner`, `conversation`, `tree` or `made`, and which."""
         client, keys, since = self.transport.client, self.keys, self.clock.now() - DAY_MS
 
         async def read() -> list[Any]:

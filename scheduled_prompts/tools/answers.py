@@ -243,8 +243,8 @@ def prompt_record(prompt: ScheduledPrompt, upcoming: Sequence[Occurrence]) -> Pr
         "version": prompt.version,
         "created_at": instant(prompt.created_at, zone_name),
         "created_by": prompt.created_by,
-        "created_in": getattr(prompt, "created_in", None),
-        "depth": getattr(prompt, "depth", 0),
+        "created_in": prompt.created_in,
+        "depth": prompt.depth,
         "updated_at": instant(prompt.updated_at, zone_name),
         "ended_at": instant(prompt.ended_at, zone_name),
     }

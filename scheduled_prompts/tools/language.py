@@ -31,6 +31,10 @@ _PHRASES = (
     (re.compile(r"--([a-z]+)"), r"\1"),
     (re.compile(r", (wait [^,]*), or (?:raise|lower) the limit in the settings"), r", or \1"),
     (re.compile(r",? or (?:raise|lower) the limit in the settings"), ""),
+    (
+        re.compile(r"schedule with its own key, or edit it"),
+        "update_scheduled_prompt with id='self', or schedule_prompt with its own key",
+    ),
     (re.compile(r"(^|; )text: "), r"\1prompt: "),
     (re.compile(r"(^|; )schedule: "), r"\1when: "),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,8 +50,7 @@ class Tools:
                 return no_such_tool(name, tools)
             tool = tools[name]
             given = read_arguments(tool.spec, arguments)
-            caller = _repeatable(caller, name, given.values)
-            answer = await tool.handler(Call(self.scheduler.as_caller(caller), caller), **given.values)
+            answer = await tool.handler(Call(scheduler, caller), **given.values)
             return {"ok": True, **answer, **({"notes": given.notes} if given.notes else {})}
         except ScheduledPromptsError as error:
             return await self._refused(name, error, scheduler)
@@ -126,13 +123,3 @@ def _fit(spec: ToolSpec, caller: Caller) -> ToolSpec:
     """Without the arguments that the caller could only be refused for; in a fire, with how it may call itself."""
     fit = spec if caller.runners else spec.without("runner")
     return fit if caller.fire is None else fit.with_more_on("id", IN_A_FIRE)
-
-
-def _repeatable(caller: Caller, name: str, values: Mapping[str, Any]) -> Caller:
-    """With a tool call's id that stands for this very call: some models number theirs from one, in each conversation,
-    and what has the same number and says something else is no repetition."""
-    if caller.tool_call_id is None:
-        return caller
-    said = [caller.tool_call_id, caller.agent, caller.conversation, caller.fire, name, sorted(values.items())]
-    digest = hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
-    return caller.model_copy(update={"tool_call_id": digest})

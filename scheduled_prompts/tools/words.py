@@ -21,7 +21,7 @@ MEANT = {
     "fires_per_tree": "{used:g} of {most:g} runs in 24 h of what came of one another are used up",
     "made_per_owner": "{used:g} of {most:g} new scheduled prompts in 24 h are used up",
     "min_interval": "runs come at least {most:g} s apart",
-    "max_depth": "what is scheduled inside a run goes {most:g} deep at most",
+    "max_depth": "what is scheduled inside of a run may have depth {most:g}, and this run has depth {used:g}",
 }
 
 

@@ -179,7 +179,7 @@ async def test_a_store_that_does_not_answer_is_told_of_without_its_address(
         async def away(*_: object, **__: object) -> None:
             raise StoreUnreachable("redis://:password@host does not answer", hint="is the server running?")
 
-        monkeypatch.setattr(Store, "create", away)
+        monkeypatch.setattr(Store, "create_for", away)
         with capture_logs() as logs:
             answer = await tools.call("schedule_prompt", {"prompt": "look", "when": "in 20m"}, ANN)
         conforms("schedule_prompt", answer)

@@ -336,3 +336,16 @@ def test_a_caller_is_shown_a_runner_where_it_has_a_choice_and_in_a_fire_how_it_m
     assert "runner" in arguments(ANN.model_copy(update={"runners": ("log", "mail")}))
     assert "'self'" not in arguments(ANN)["id"]
     assert "'self'" in arguments(ANN.model_copy(update={"fire": "X" * 26 + "@1", "attempt": 1}))["id"]
+
+
+async def test_a_tool_call_that_is_made_again_makes_nothing_again(lab: Lab) -> None:
+    async with lab:
+        tools = tools_over(await lab.store()).bound(ANN)
+        call = Checked(tools.for_tool_call("call_1"))
+        first = await call.ask("schedule_prompt", **WEEKDAYS)
+        again = await call.ask("schedule_prompt", **WEEKDAYS)
+        assert again["scheduled_prompt"]["id"] == first["scheduled_prompt"]["id"]
+        # Some servers number their calls from one: what says something else is no repetition.
+        other = await call.ask("schedule_prompt", prompt="another", when="in 20m")
+        assert other["scheduled_prompt"]["id"] != first["scheduled_prompt"]["id"]
+        assert len((await Checked(tools).ask("list_scheduled_prompts"))["scheduled_prompts"]) == 2
