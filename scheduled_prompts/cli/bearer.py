@@ -8,9 +8,12 @@ judged by the scheduler that is bound to the caller.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from scheduled_prompts.caller import Caller
 from scheduled_prompts.errors import Forbidden
+
+if TYPE_CHECKING:  # every command comes by here, `--help` too
+    from scheduled_prompts.caller import Caller
 
 VARIABLE = "SCHEDULED_PROMPTS_TOKEN"
 FOR_BEARERS = frozenset(

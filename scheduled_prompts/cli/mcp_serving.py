@@ -8,17 +8,16 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from scheduled_prompts.cli.bearer import VARIABLE, token_here
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines
 from scheduled_prompts.cli.signals import ended_by_signals
-from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.errors import Forbidden, InvalidInput
 
 if TYPE_CHECKING:
     from scheduled_prompts.mcp.http import Address
     from scheduled_prompts.mcp.identity import Identity
     from scheduled_prompts.scheduler import Scheduler
-
-TOKEN = "SCHEDULED_PROMPTS_TOKEN"
 
 
 class Said(NamedTuple):
@@ -73,12 +72,12 @@ async def serve(choices: Choices, said: Said, *, http: str | None, public_names:
     if public_names:
         raise InvalidInput("--public-name goes with --http")
     who: Identity | str
-    token = os.environ.get(TOKEN)
-    if token:
-        said.refuse_any(f"{TOKEN} says who calls")
-        who = token
-    else:
+    token = token_here()
+    if token is None:
         who = said.identity()
+    else:
+        said.refuse_any(f"{VARIABLE} says who calls")
+        who = token
     gc.disable()  # nothing of what is loaded now is ever garbage; looking for some takes a tenth of the time
     from scheduled_prompts.mcp.stdio import serve_stdio
 
@@ -104,6 +103,8 @@ async def _serve_http(choices: Choices, said: Said, http: str, public_names: Seq
     from scheduled_prompts.cli.session import chosen_settings, closed_scheduler
     from scheduled_prompts.mcp.http import address, serve_http
 
+    if token_here() is not None:
+        raise Forbidden(f"a server for others is not to be had with {VARIABLE}", hint="ask whoever runs the service")
     said.refuse_any("over HTTP the bearer token of each request says who calls: see `token make`")
     try:
         where = address(http)

@@ -28,7 +28,14 @@ def chosen_settings(choices: Choices) -> Settings:
 def closed_scheduler(settings: Settings) -> Scheduler:
     """A scheduler that has not spoken to its store yet."""
     rules = house_rules(settings)
-    return Scheduler(settings.store, namespace=settings.namespace, runner=settings.runner, actor=_me(), **rules)
+    return Scheduler(
+        settings.store,
+        namespace=settings.namespace,
+        runner=settings.runner,
+        platform=settings.platform,
+        actor=_me(),
+        **rules,
+    )
 
 
 def house_rules(settings: Settings) -> HouseRules:

@@ -10,8 +10,6 @@ from scheduled_prompts.cli.moments import absolute
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines, write_note
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
-from scheduled_prompts.errors import Forbidden
-from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.views import instant
 
 
@@ -19,7 +17,6 @@ async def make(choices: Choices, said: Said, lifetime: float) -> None:
     who = said.identity()
     caller = Caller(**who.model_dump())
     async with open_scheduler(chosen_settings(choices)) as scheduler:
-        _check_allowed(scheduler)
         made = await scheduler.store.new_token(caller, lifetime=lifetime)
         zone = scheduler.timezone
     if choices.as_json:
@@ -37,14 +34,8 @@ async def revoke(choices: Choices, which: str) -> None:
     if which == "-":
         which = sys.stdin.readline()
     async with open_scheduler(chosen_settings(choices)) as scheduler:
-        _check_allowed(scheduler)
         revoked = await scheduler.store.revoke(which.strip())
     if choices.as_json:
         write_document({"revoked": revoked})
     else:
         write_lines(f"token {revoked} is good no more")
-
-
-def _check_allowed(scheduler: Scheduler) -> None:
-    if scheduler.caller is not None:
-        raise Forbidden("a token makes and revokes no tokens", hint="ask whoever runs the store")

@@ -50,11 +50,14 @@ DEEDS = {
 class Authority:
     """The rights of one caller; with None, of whoever may reach the store: all."""
 
-    def __init__(self, store: Store, actor: Actor, limits: Limits, runner: str | None) -> None:
+    def __init__(
+        self, store: Store, actor: Actor, limits: Limits, runner: str | None, platform: str | None = None
+    ) -> None:
         self._store = store
         self._actor = actor
         self._limits = limits
         self._runner = runner
+        self._platform = platform
         self.caller = actor.caller
         self.only = None if actor.caller is None else Only(actor.caller.owner)
 
@@ -110,11 +113,12 @@ class Authority:
         Raises Forbidden where the caller says otherwise."""
         caller = self.caller
         if caller is None:
-            return {**({} if self._runner is None else {"runner": self._runner}), **said}
+            usual = {"runner": self._runner, "platform": self._platform}
+            return {**{name: value for name, value in usual.items() if value is not None}, **said}
         stamps: dict[str, Any] = {"owner": caller.owner, "agent": caller.agent or UNNAMED}
         if parent is None:
             stamps["conversation"] = caller.conversation
-            stamps["platform"] = caller.platform or Definition.model_fields["platform"].default
+            stamps["platform"] = caller.platform or self._platform or Definition.model_fields["platform"].default
         else:
             stamps["agent"] = parent.agent or stamps["agent"]
             stamps["conversation"], stamps["platform"] = parent.conversation, parent.platform

@@ -75,11 +75,11 @@ class Scheduler:
     """Prompts in one store.
 
     `where`: a store's URL, a redis-py asyncio client, or an open `Store` (which stays the caller's). `timezone`: the
-    zone of prompts that name none; None: the system's. `runner`: that of prompts that name none. `policies`: those of
-    prompts that say nothing else; `owners`: instead, for those of an owner. `limits`: of how many there may be.
-    `approval`: which prompts of callers wait for a person. `actor`: who makes the changes, as the account tells it.
-    `caller`: on whose behalf all calls are made, with whose rights; None: of whoever may reach the store. Use it as an
-    async context manager, or call `open` and `close`.
+    zone of prompts that name none; None: the system's. `runner`, `platform`: those of prompts that name none.
+    `policies`: those of prompts that say nothing else; `owners`: instead, for those of an owner. `limits`: of how many
+    there may be. `approval`: which prompts of callers wait for a person. `actor`: who makes the changes, as the account
+    tells it. `caller`: on whose behalf all calls are made, with whose rights; None: of whoever may reach the store. Use
+    it as an async context manager, or call `open` and `close`.
 
     All calls raise StoreUnreachable where the store does not answer. With a caller, another owner's prompts do not
     exist, and calls that are not the caller's to make raise Forbidden.
@@ -92,6 +92,7 @@ class Scheduler:
         namespace: str = "sp",
         timezone: str | None = None,
         runner: str | None = None,
+        platform: str | None = None,
         policies: Policies | None = None,
         owners: Mapping[str, OwnerPolicies] | None = None,
         limits: Limits | None = None,
@@ -110,11 +111,12 @@ class Scheduler:
         self.limits = limits or Limits()
         self.budgets = budgets or Budgets()
         self.runner = runner
+        self.platform = platform
         self.approval = approval or Approval()
         self.caller = caller
         self.actor = actor_named(actor if caller is None else caller.actor)
         self.who = Actor(self.actor, caller)
-        self.authority = Authority(self.store, self.who, self.limits, runner)
+        self.authority = Authority(self.store, self.who, self.limits, runner, platform)
 
     def as_caller(self, caller: Caller) -> Scheduler:
         """The same store through the eyes, and with the rights, of a caller. It need not be closed."""
@@ -131,6 +133,7 @@ class Scheduler:
             self.store,
             timezone=self.timezone,
             runner=self.runner,
+            platform=self.platform,
             policies=self.policies,
             owners=self.owners,
             limits=rules.limits,

@@ -35,6 +35,8 @@ def test_under_a_token_no_flag_says_who_calls(cli: CommandLine, monkeypatch: pyt
     refused = cli("mcp", "--owner", "somebody-else")
     assert refused.code == 2
     assert "--owner cannot be given here" in refused.err
+    assert cli("mcp", "--http", "127.0.0.1:0").code == 6
+    assert cli("token", "make", "--agent", "x").code == 6
 
 
 def test_a_token_is_made_for_a_caller_and_good_until_it_is_revoked(cli: CommandLine) -> None:

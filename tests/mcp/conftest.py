@@ -30,11 +30,12 @@ class Place:
     def __init__(self, url: str) -> None:
         self.url = url
         self.namespace = f"m{os.getpid()}x{next(_numbers)}"
+        self.more: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("SCHEDULED_PROMPTS_")}
-        return mine | {"SCHEDULED_PROMPTS_STORE": self.url, "SCHEDULED_PROMPTS_NAMESPACE": self.namespace}
+        return mine | {"SCHEDULED_PROMPTS_STORE": self.url, "SCHEDULED_PROMPTS_NAMESPACE": self.namespace} | self.more
 
     def store(self) -> Store:
         return Store(self.url, namespace=self.namespace)

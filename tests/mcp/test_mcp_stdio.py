@@ -144,3 +144,16 @@ def test_a_broken_configuration_is_an_answer_until_it_is_mended(place: Place, tm
     server.communicate(timeout=20)
     assert server.returncode == 0
     assert time.monotonic() - began < 2
+
+
+async def test_what_names_no_runner_and_no_platform_gets_those_of_the_settings(place: Place) -> None:
+    usual = {"SCHEDULED_PROMPTS_RUNNER": "claude", "SCHEDULED_PROMPTS_PLATFORM": "slack"}
+    place.more |= usual
+    async with place.client("--allow-runner", "claude", "--allow-runner", "log") as client:
+        for said, runner in (({}, "claude"), ({"runner": "log"}, "log")):
+            made = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "in 1h", **said}))
+            read = await client.read_resource(f"prompt://{made['scheduled_prompt']['id']}")
+            stored = json.loads(read.contents[0].text)  # type: ignore[union-attr]
+            assert (stored["runner"], stored["platform"]) == (runner, "slack")
+        refused = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "in 1h", "runner": "other"}))
+        assert refused["error"]["code"] == "forbidden"
