@@ -81,7 +81,9 @@ class HttpServer(Place):
             stderr=subprocess.PIPE,
         )
         assert self.process.stdout is not None
-        self.address: str = json.loads(self.process.stdout.readline())["url"]
+        said = self.process.stdout.readline()
+        assert said, self.process.communicate()
+        self.address: str = json.loads(said)["url"]
 
     async def token(self, lifetime: float = 60, **caller: Any) -> str:
         async with self.store() as store:
