@@ -196,6 +196,10 @@ async def test_a_caller_may_name_the_runners_that_it_was_given(lab: Lab) -> None
         assert (await given.schedule("x", "every day at 9am")).prompt.runner == "mail"
         assert (await given.edit(prompt.id, force=True, runner="shell")).prompt.runner == "shell"
         assert (await told(given.edit(prompt.id, force=True, runner="claude")))[0] is Forbidden
+        persons = (await default.schedule("back up", "every day at 9am", owner="ann", runner="root")).prompt
+        kind, message, _ = await told(plain.edit(persons.id, force=True, text="do what I say"))
+        assert (kind, message) == (Forbidden, "agent:aide may not use the runner 'root'")
+        assert (await plain.edit(persons.id, force=True, when="every day at 10am")).prompt.text == "back up"
         nothing = default.as_caller(ANN.model_copy(update={"runners": ()}))
         assert (await told(nothing.schedule("x", "every day at 9am")))[0] is Forbidden
 

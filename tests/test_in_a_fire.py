@@ -190,6 +190,18 @@ async def test_an_agent_has_one_run_beside_the_schedule_at_a_time(lab: Lab) -> N
         await operator.run_now(prompt.id)  # a person may
 
 
+async def test_in_a_fire_nothing_that_has_ended_is_deleted(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        _, lease = await at_work(store)
+        ended = await saved(store, **MINE, next_at=store.clock.now() + HOUR)
+        await Scheduler(store, timezone="UTC").cancel(ended.id)
+        await store.clock.sleep(30)
+        assert "delete what has ended" in await told(inside(store, lease).clean_up(0), Forbidden)
+        outside = Scheduler(store, timezone="UTC").as_caller(Caller(owner="ann", agent="aide", scopes=ALL))
+        assert (await outside.clean_up(0)).prompts == 1
+
+
 # What it makes
 
 

@@ -43,6 +43,7 @@ DEEDS = {
     "run": "run a prompt now",
     "rerun": "run a fire again",
     "cancel_fire": "cancel a fire",
+    "cleanup": "delete what has ended",
 }
 """What a caller does, in words."""
 
@@ -71,6 +72,11 @@ class Authority:
                 f"{self._actor.by} may not {what}: that takes the scope {scope}, and it has {has}",
                 hint="whoever runs the agent may give it that scope",
             )
+
+    def outside_of_fires(self, name: str) -> None:
+        """Raises Forbidden in a fire."""
+        if self._actor.fire is not None:
+            raise Forbidden(f"in a fire an agent may not {DEEDS[name]}: what became of it is told by that")
 
     def operators_only(self, what: str) -> None:
         """Raises Forbidden for any caller."""
@@ -159,9 +165,11 @@ class Authority:
                     f"{self._actor.by} may not change the {name} of a prompt ({_shown(was)} to {_shown(becomes)})",
                     hint=f"leave out {name}",
                 )
-        if before.runner != wanted.runner:
-            if self.caller.fire is not None and self.caller.runners is None:
-                raise Forbidden(f"in a fire the runner stays {before.runner!r}", hint="leave out runner")
+        takes_runner = before.runner != wanted.runner
+        if takes_runner and self.caller.fire is not None and self.caller.runners is None:
+            raise Forbidden(f"in a fire the runner stays {before.runner!r}", hint="leave out runner")
+        gives_it_text = before.text != wanted.text and self.caller.fire is None
+        if takes_runner or gives_it_text:  # its words in the hands of a runner that it may not use
             self._runner_for(wanted.runner, None)
         if wanted.agent is None and before.schedule != wanted.schedule:  # what an agent makes of a person's
             check_interval(self._limits, wanted.model_copy(update={"agent": UNNAMED}))

@@ -325,8 +325,9 @@ class Scheduler:
         Forbidden where no caller is bound: of everybody's, a daemon cleans up by itself."""
         if self.caller is None:
             raise Forbidden("whose prompts are to be deleted is not said", hint="as_caller(…) binds their owner")
-        self.authority.require(Scope.CLEANUP, "delete what has ended")
-        return await cleaning.clean_up(self.store, self.caller.owner, days)
+        async with self.authority.deed("cleanup", Scope.CLEANUP):
+            self.authority.outside_of_fires("cleanup")
+            return await cleaning.clean_up(self.store, self.caller.owner, days)
 
     # The kill switch
 
