@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import pickle
 import threading
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from scheduled_prompts.tokens import Rules
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 
+SELDOM = {"watch_period": 3600, "heartbeat_period": 3600, "sweep_period": 3600}
+"""How often a daemon looks around, where days are to pass."""
 ANN: dict[str, Any] = {"owner": "ann", "agent": "planner", "conversation": "c1"}
 LIST = "list_scheduled_prompts"
 
@@ -49,6 +52,45 @@ async def test_a_runner_acts_as_the_agent_whose_fire_it_is(lab: Lab) -> None:
         assert (caller.owner, caller.agent, caller.conversation, caller.platform) == ("ann", "planner", "c1", "chat")
         assert (caller.fire, caller.attempt, caller.runners) == (fire.id, 1, None)
         assert caller.scopes == {Scope.READ, Scope.WRITE}
+
+
+async def test_a_fire_books_its_own_next_turn_until_it_need_not_come_again(lab: Lab) -> None:
+    answers: list[dict[str, Any]] = []
+
+    async def work(fire: Fire) -> str:
+        turn = len(answers) + 1
+        if turn < 4:
+            answers.append(
+                await fire.tools.call("schedule_prompt", prompt=f"turn {turn + 1}", when="in 2h", key="turns")
+            )
+            assert answers[-1]["ok"], answers[-1]
+        return fire.text
+
+    async with lab:
+        at = await scene(lab, work, **SELDOM)
+        prompt = await at.add("in 5s", "turn 1", key="turns", **ANN)
+        await at.sleep(7 * 3600)
+        fires = await at.fires(prompt)
+        assert [fire.result.text for fire in fires if fire.result] == ["turn 4", "turn 3", "turn 2", "turn 1"]
+        [only] = (await at.scheduler.list()).items
+        assert (only.id, only.status) == (prompt, "executed")
+        gaps = {round((later.due - earlier.due) / 1000) for later, earlier in itertools.pairwise(fires)}
+        assert gaps <= {7200, 7201}
+
+
+async def test_a_fire_that_would_multiply_is_told_why_it_cannot(lab: Lab) -> None:
+    answers: list[dict[str, Any]] = []
+
+    async def work(fire: Fire) -> None:
+        answers.append(await fire.tools.call("schedule_prompt", prompt="two of me", when="in 1h"))
+        answers.append(await fire.tools.call("schedule_prompt", prompt="two of me", when="in 1h", key="twin"))
+
+    async with lab:
+        at = await scene(lab, work)
+        await at.add(**ANN)
+        await at.sleep(6)
+        assert [answer["error"]["code"] for answer in answers] == ["limit_reached"] * 2
+        assert len((await at.scheduler.list()).items) == 1
 
 
 def in_its_task(fire: Fire) -> Any:
@@ -107,7 +149,7 @@ async def test_the_tools_answer_wherever_the_runner_works(lab: Lab, call: Callab
         await at.add("in 1h", text="of somebody else", owner="bob")
         await at.sleep(6)
         assert (await at.fire(prompt)).status == "succeeded"
-        assert "mine" in names(answers[0])
+        assert names(answers[0]) == {"mine"}
 
 
 async def test_who_would_wait_for_the_loop_in_the_loop_is_told_so(lab: Lab) -> None:

@@ -15,6 +15,7 @@ import redis
 from structlog.testing import capture_logs
 
 from scheduled_prompts import CommandRunner, Daemon, Fire, Limits, Once, Scheduler
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.cli import main
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.tokens import PREFIX
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.real_time
 QUICK = EngineSettings(watch_period=0.05)
 CHILD = """
 import contextlib, io, json, os, sys
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.cli import main
 
 def call(words):
@@ -122,13 +124,60 @@ async def test_a_child_sees_and_does_what_its_fire_may(house: House) -> None:
         assert said.error.startswith("forbidden: inside a fire this is not allowed: `")
 
 
-async def test_a_child_has_the_zone_and_the_limits_of_the_daemon(house: House) -> None:
-    house.rules = {"limits": Limits(active_per_owner=1)}
-    [said] = await house.says(
-        ["preview", "every day at 9am"],
-        env={"SCHEDULED_PROMPTS_LIMITS": '{"active_per_owner": 0}'},
+async def test_a_child_books_its_own_next_turn_and_no_other(house: House) -> None:
+    bobs = await house.someone_elses()
+    edited, retimed, new, again, others, run = await house.says(
+        ["edit", "ITSELF", "--when", "in 2h", "--version", "1"],
+        ["add", "and then this", "--when", "in 3h", "--key", "turn"],
+        ["add", "another", "--when", "in 1h"],
+        ["add", "another", "--when", "in 1h", "--key", "other"],
+        ["cancel", bobs],
+        ["run", "ITSELF"],
+        key="turn",
     )
-    assert said.document["timezone"] == "Europe/Berlin"
+    assert edited.code == 0, edited
+    assert (retimed.code, retimed.document["created"]) == (0, False), retimed
+    assert retimed.document["prompt"]["text"] == "and then this"
+    for said in (new, again):
+        assert said.code == 6
+        assert said.error.startswith("limit_reached: a fire makes no prompts ([limits] max_depth = 0)")
+    assert (others.code, others.document["error"]["code"]) == (3, "not_found")
+    assert (run.code, run.document["error"]["code"]) == (6, "forbidden")
+    async with Scheduler(house.url, namespace=house.namespace) as scheduler:
+        prompts = {prompt.text: prompt for prompt in (await scheduler.list()).items}
+        assert set(prompts) == {"and then this", "of bob", "of nobody"}
+        mine = prompts["and then this"]
+        assert mine.status == "scheduled"
+        assert mine.next_at is not None
+        assert abs(mine.next_at - scheduler.clock.now() - 3 * 3_600_000) < 60_000
+        spans = await scheduler.spans(mine.id)
+        assert {span.by for span in spans if span.kind == "edited"} == {"agent:planner"}
+
+
+async def test_a_child_has_the_limits_of_the_daemon_whatever_its_own_settings_say(house: House) -> None:
+    house.rules = {"limits": Limits(max_depth=1, active_per_owner=2)}
+    looser = {
+        "SCHEDULED_PROMPTS_LIMITS": '{"max_depth": 9, "active_per_owner": 0, "profile": "none"}',
+        "SCHEDULED_PROMPTS_APPROVAL": '{"agents": []}',
+    }
+    add = ["add", "child", "--when", "in 1h"]
+    first, second, zoned = await house.says(add, add, ["preview", "every day at 9am"], env=looser)
+    assert (first.code, first.document["prompt"]["depth"]) == (0, 1), first
+    assert first.document["prompt"]["runner"] == "child", "as that of the fire it was made in"
+    assert first.document["prompt"]["agent"] == "planner"
+    assert second.code == 0, "what is executing is over"
+    assert zoned.document["timezone"] == "Europe/Berlin"
+    [third] = await house.says(add, env=looser)
+    assert third.code == 6
+    assert "active_per_owner = 2" in third.error
+
+
+async def test_a_child_cannot_choose_its_own_rules_for_approval(house: House) -> None:
+    house.rules = {"limits": Limits(max_depth=1), "approval": Approval(agents=("planner",))}
+    looser = {"SCHEDULED_PROMPTS_APPROVAL": '{"agents": []}'}
+    made, approved = await house.says(["add", "child", "--when", "in 1h"], ["approve", "ITSELF"], env=looser)
+    assert made.document["prompt"]["status"] == "pending_approval"
+    assert approved.error.startswith("forbidden: inside a fire this is not allowed: `approve`")
 
 
 async def test_a_token_is_good_as_long_as_its_fire_runs(house: House, monkeypatch: pytest.MonkeyPatch,
