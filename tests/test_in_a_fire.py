@@ -12,6 +12,7 @@ import pytest
 from scheduled_prompts import Caller, Conflict, Forbidden, LimitReached, Limits, Scheduler, Scope
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.scheduler import Scheduled
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Lease
 from tests.conftest import Lab
@@ -91,6 +92,20 @@ async def test_an_attempt_has_no_rights_when_another_one_runs(lab: Lab) -> None:
             assert "not the attempt that runs" in await told(deed(), Forbidden)
         assert (await inside(store, second, DEEP).edit(prompt.id, force=True, text="other")).prompt.text == "other"
         assert "not the attempt" in await told(inside(store, second, attempt=None).cancel(prompt.id), Forbidden)
+
+
+async def test_what_is_asked_for_while_the_fire_ends_is_made_whole_or_refused(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        prompt, lease = await at_work(store, once=True)
+        limits = Limits(max_depth=1, active_per_tree=0, active_per_owner=0, active_per_conversation=0)
+        agents = [inside(store, lease, limits) for _ in range(12)]
+        calls = [agent.schedule("a child", "in 2h") for agent in agents]
+        answers = await asyncio.gather(*calls[:6], settled(store, lease), *calls[6:], return_exceptions=True)
+        made = {answer.prompt.id for answer in answers if isinstance(answer, Scheduled)}
+        assert len(made) + sum(isinstance(answer, Forbidden) for answer in answers) == 12
+        there = {found.id for found in (await Scheduler(store, timezone="UTC").list()).items} - {prompt.id}
+        assert there == made
 
 
 async def test_a_fire_that_was_asked_to_stop_changes_nothing_any_more(lab: Lab) -> None:

@@ -26,13 +26,17 @@ def conduct_in_words(span: Span, prompt: Definition) -> str:
     who = f"its {_fire_in_words(span.fire or '', prompt)}"
     if span.kind == "made":
         return f"{who} made {_number(span.times, 'prompt')}: {made_in_words(span)}"
-    return f"{who} tried {refusal_in_words(span)}"
+    return f"{who} tried {_tried(span)}; refused: {span.note or 'by a rule'}"
 
 
 def refusal_in_words(span: Span) -> str:
-    """`2 times to schedule a prompt; refused: …`."""
+    """`2 times to schedule a prompt: …`."""
+    return f"{_tried(span)}: {span.note or 'by a rule'}"
+
+
+def _tried(span: Span) -> str:
     often = "" if span.times == 1 else f"{span.times:,} times "
-    return f"{often}to {DEEDS.get(span.deed or '', span.deed or 'do something')}; refused: {span.note or 'by a rule'}"
+    return f"{often}to {DEEDS.get(span.deed or '', span.deed or 'do something')}"
 
 
 def made_in_words(span: Span) -> str:
