@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install run test check smoke format cover bench simulate-day agents-at-once clean
+.PHONY: help install run test nightly check smoke format cover bench simulate-day agents-at-once clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ run: install  ## start the daemon (ARGS="--slots 10" …)
 
 test: $(VENV)/.dev  ## run all tests (ARGS="-k name" …)
 	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+nightly: $(VENV)/.dev  ## the tests that take minutes (ARGS="-k name" …)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m nightly --timeout 1800 $(ARGS)
 
 check: $(VENV)/.dev  ## lint and types
 	@$(BIN)/ruff check .

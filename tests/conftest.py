@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # a background job of a shell: its children would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.addinivalue_line("markers", "nightly: takes minutes; `make nightly` runs it, `make test` does not")
     config.addinivalue_line("markers", "real_time: runs on an ordinary event loop, not in virtual time")
     config.addinivalue_line("markers", "unaccounted: leaves records that do not add up, on purpose")
 

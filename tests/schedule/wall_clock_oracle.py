@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 from bisect import bisect_right
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -119,14 +119,23 @@ def latest_of(occurrences: list[int], until: int) -> int | None:
 
 def matcher(expression: str):
     """A predicate on naive datetimes, for numbers, `*`, lists, ranges, steps, `L`, `5L` and `1#2`."""
-    minute, hour, day, month, weekday = expression.split()
-    minutes, hours, months = _set(minute, 0, 59), _set(hour, 0, 23), _set(month, 1, 12)
+    minute, hour, *_ = expression.split()
+    minutes, hours, date_fits = field_numbers(minute, 0, 59), field_numbers(hour, 0, 23), date_matcher(expression)
+    return lambda when: when.minute in minutes and when.hour in hours and date_fits(when.date())
 
-    def day_fits(when: datetime) -> bool:
+
+def date_matcher(expression: str):
+    """A predicate on dates: what the last three fields say."""
+    _, _, day, month, weekday = expression.split()
+    months = field_numbers(month, 1, 12)
+
+    def day_fits(when: date) -> bool:
         last = calendar.monthrange(when.year, when.month)[1]
-        return any(when.day == last if item == "L" else when.day in _set(item, 1, 31) for item in day.split(","))
+        return any(
+            when.day == last if item == "L" else when.day in field_numbers(item, 1, 31) for item in day.split(",")
+        )
 
-    def weekday_fits(when: datetime) -> bool:
+    def weekday_fits(when: date) -> bool:
         last = calendar.monthrange(when.year, when.month)[1]
         names = {when.isoweekday(), when.isoweekday() % 7}
         for item in weekday.split(","):
@@ -136,7 +145,7 @@ def matcher(expression: str):
                 name, nth = item.split("#")
                 fits = int(name) in names and (when.day - 1) // 7 + 1 == int(nth)
             else:
-                fits = bool(names & _set(item, 0, 7))
+                fits = bool(names & field_numbers(item, 0, 7))
             if fits:
                 return True
         return False
@@ -144,20 +153,20 @@ def matcher(expression: str):
     both = day.startswith("*") or weekday.startswith("*")
 
     @cache
-    def date_fits(date) -> bool:
-        when = datetime.combine(date, time())
-        if when.month not in months:
-            return False
-        return (all if both else any)((day_fits(when), weekday_fits(when)))
+    def fits(when: date) -> bool:
+        return when.month in months and (all if both else any)((day_fits(when), weekday_fits(when)))
 
-    return lambda when: when.minute in minutes and when.hour in hours and date_fits(when.date())
+    return fits
 
 
 @cache
-def _set(text: str, low: int, high: int) -> frozenset[int]:
+def field_numbers(text: str, low: int, high: int) -> frozenset[int]:
+    """What a field lists: numbers, `*`, ranges, steps; `5/15` goes on to the field's end."""
     found: set[int] = set()
     for item in text.split(","):
         span, _, step = item.partition("/")
-        first, _, last = (f"{low}-{high}" if span == "*" else span).partition("-")
+        first, dash, last = (f"{low}-{high}" if span == "*" else span).partition("-")
+        if step and not dash:
+            last = str(high)
         found.update(range(int(first), int(last or first) + 1, int(step or 1)))
     return frozenset(found)
