@@ -42,7 +42,7 @@ def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> st
     head = [Text(title(prompt)), *(Text(GAP + line, style="dim") for line in _wrapped(words))]
     did = [Text(GAP + line) for sentence in answer.conduct for line in _wrapped(visible(sentence, lines=False))]
     asked = approval_fields(prompt, answer.now)
-    head += [Text(GAP + line) for name, value in asked for line in _wrapped(f"{name} {value}")]
+    head += [Text(GAP + line) for name, value in asked for line in _wrapped(f"{name}: {value}")]
     if not rows:
         return painted([*head, Text("  the schedule names nothing in this time"), *did])
     times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]

@@ -256,10 +256,12 @@ def approval_fields(prompt: ScheduledPrompt, now: int) -> Fields:
     """Who asked for approval, until when it is waited for, and how to decide; or who decided."""
     name, zone_name = short(prompt.id), prompt.timezone
     if prompt.status is PromptStatus.PENDING_APPROVAL:
+        edited = [("changed", f"`history {name} --changes` tells from what to what")] if prompt.version > 1 else []
         return [
             ("asked by", visible(prompt.pending_by or "", lines=False)),
             ("until", f"{both(prompt.pending_until, zone_name, now)}: then it is cancelled"),
             ("decide", f"`approve {name} --version {prompt.version}` lets it fire, `reject {name}` ends it"),
+            *edited,
         ]
     if prompt.decision is None:
         return []
