@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import structlog
@@ -22,22 +23,28 @@ log = structlog.get_logger()
 class Contact:
     """How long this daemon has been in unbroken contact with one and the same run of the server.
 
-    Leases that expired while nobody could renew them prove nothing: a daemon reaps only after one lease of contact. A
-    host whose engine lives for one tick never has that; `by_uptime`, it goes by how long the server has been up.
+    Leases that expired while nobody could renew them prove nothing: a daemon reaps only after one lease of contact. Who
+    did not look for longer than `absence_ms` was not in contact: the machine may have slept, and all others with it. A
+    host whose engine lives for one tick never has contact; `by_uptime`, it goes by how long the server has been up.
     """
 
-    def __init__(self, store: Store, *, by_uptime: bool = False) -> None:
+    def __init__(self, store: Store, *, absence_ms: float = math.inf, by_uptime: bool = False) -> None:
         self._store = store
+        self._absence_ms = absence_ms
         self._by_uptime = by_uptime
         self._run: str | None = None
         self._failures = -1
         self._since = 0
+        self._kept_at = 0
 
     async def keep(self) -> None:
         """To be called at every look, so that a break is noticed when it happens."""
-        if self._failures != self._store.transport.failures:
+        now = self._store.clock.now()
+        was_absent = now - self._kept_at > self._absence_ms
+        self._kept_at = now
+        if was_absent or self._failures != self._store.transport.failures:
             self._failures = self._store.transport.failures
-            self._since = self._store.clock.now()
+            self._since = now
             self._run = None
         if self._run is None:
             self._run = await self._store.server_run()
@@ -76,7 +83,8 @@ class Watch:
         self._membership = membership
         self._serves = serves
         self._settings = settings
-        self._contact = contact or Contact(store)
+        absence_ms = round(settings.watch_period * 1000) + settings.lease_ms // 2
+        self._contact = contact or Contact(store, absence_ms=absence_ms)
         self.fire_failed: Callable[[str], None] = lambda _: None
         """Called with the id of a fire that ended because its daemon was lost."""
 

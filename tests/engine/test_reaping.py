@@ -99,6 +99,17 @@ async def test_a_new_daemon_does_not_reap_before_it_has_watched_for_a_lease(lab:
         assert again.runner.attempts == [2]
 
 
+async def test_nobody_loses_a_fire_because_the_machine_slept(lab: Lab) -> None:
+    """All clocks are hours ahead when it wakes. Who looks first must not take for lost what nobody could renew."""
+    async with lab:
+        at = await scene(lab, Worker(100), watch_period=0.25, **LEASE)
+        await at.add("in 1s")
+        await at.sleep(20)
+        at.store.clock._offset_ms += 4 * 3_600_000
+        await at.sleep(20)
+        assert (at.runner.attempts, at.runner.cancelled) == ([1], [])
+
+
 async def test_after_a_break_of_contact_a_daemon_waits_for_a_lease_again(lab: Lab) -> None:
     """While nobody could renew, an expired lease proves nothing."""
     async with lab:
