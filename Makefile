@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install run test nightly check smoke format cover bench simulate-day agents-at-once clean
+.PHONY: help install run test nightly check smoke format cover bench simulate simulate-day agents-at-once clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,10 @@ cover: $(VENV)/.dev  ## branch coverage of the package
 
 bench: $(VENV)/.dev  ## measure lateness
 	@$(BIN)/python benchmarks/lateness.py $(ARGS)
+
+SEEDS ?= 0-9
+simulate: $(VENV)/.dev  ## attack simulated days (SEEDS=0-299; SEEDS=17 ARGS=--trace)
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
 
 simulate-day: $(VENV)/.dev  ## live a day of 1,000 prompts in virtual time, and account for it
 	@$(BIN)/python benchmarks/simulated_day.py $(ARGS)

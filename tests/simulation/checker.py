@@ -1,0 +1,356 @@
+"""Was every promise kept? Judges a simulation from what the server did, what runners wrote, and the keys in the end.
+
+It shares no code with the engine. What it forgives, it forgives because of a fault that was there: `excused` names the
+faults that explain a delay, and nothing explains a broken rule.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tests.accounting import ENDED, check_accounts, of_kind
+from tests.simulation.books import Books, Hold, Reading, prompt_of
+from tests.simulation.loop import EPOCH
+from tests.simulation.occurrences import check_account
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+PUNCTUAL_MS = 1_000
+"""How late an attempt may begin where nothing went wrong."""
+COOPERATIVE = {"succeed", "slow", "hang", "raise when cancelled", "fail", "ask for a retry", "give up"}
+"""Moods of a runner that lets itself be cancelled."""
+
+
+def judge(world: World) -> Books:
+    """The books, with all findings."""
+    contact = Contact(world)
+    books = Reading(world.plan, world.trace.events, contact.broken).books
+    books.findings[:0] = world.findings
+    judge = _Judge(world, books)
+    for check in (
+        judge.accounts_add_up,
+        judge.everything_has_ended,
+        judge.nothing_began_early,
+        judge.each_runs_what_was_claimed,
+        judge.second_runs_are_explained,
+        judge.at_most_once_where_asked_for,
+        judge.two_runs_at_once_only_where_a_lease_was_lost,
+        judge.ends_are_what_the_runner_said,
+        judge.punctual,
+        judge.stopped_in_time,
+        judge.nothing_starts_while_stopped,
+        judge.money_adds_up,
+        judge.accounted_for,
+    ):
+        try:
+            check()
+        except AssertionError as problem:
+            books.findings.append(f"{check.__name__}: {problem}")
+    return books
+
+
+class Contact:
+    """Who was able to speak to the server, and when."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._windows = world.faults.windows
+        self._lines = world.lines
+        self._starts = {e.who: e.at for e in world.trace.events if e.what == "starts"}
+
+    def broken(self, who: str, start: float, end: float) -> str | None:
+        """Why a process was not in unbroken contact from `start` to `end`; None where it was, as far as can be said."""
+        slack = 1_500.0  # a watch period and a round trip are not held against it
+        slack += 7_000.0 if any(w.kind == "server_step" for w in self._windows) else 0.0
+        slack += self._world.plan.settings.watch_period * 1000
+        start += slack
+        if start >= end:
+            return None
+        if self._starts[who] > start:
+            return "it had just begun"
+        broke = self._lines[who].broke_at
+        i = bisect_left(broke, start)
+        if i < len(broke) and broke[i] < end - 100:
+            return "an answer had failed to come"
+        for window in self._windows:
+            if window.kind in ("freeze", "suspend", "lid") and window.who in (who, "*"):
+                asleep = min(window.end - 2_000, end) - max(window.start, start)
+                if asleep > slack:
+                    return f"{window.kind} of {window.who}"
+        for since, until in self._world.server.away:
+            if (EPOCH + since) * 1000 < end and (EPOCH + until) * 1000 > start:
+                return "the server was away"
+        return None
+
+
+class _Judge:
+    def __init__(self, world: World, books: Books) -> None:
+        self.world = world
+        self.books = books
+        self.keys = world.keys
+        self.fires: dict[str, dict[str, str]] = of_kind(world.keys, "fire")
+        self.end = world.now_ms
+        settings = world.plan.settings
+        self.after = (settings.lease + settings.sweep_period + settings.watch_period + 5.0) * 1000
+        """How long a fault may still be felt, in ms."""
+        self._trouble = sorted(
+            [(w.start, w.end) for w in world.faults.windows]
+            + [(process.over, process.over) for process in books.processes.values()]
+            + [(since, until) for since, until in books.halts]
+        )
+
+    def find(self, finding: str) -> None:
+        self.books.findings.append(finding)
+
+    def is_excused(self, start: float, end: float) -> bool:
+        """Whether a fault may be felt at some time from `start` to `end` (true ms)."""
+        return any(since <= end and until + self.after >= start for since, until in self._trouble)
+
+    # In the end
+
+    def accounts_add_up(self) -> None:
+        check_accounts(self.keys)
+
+    def everything_has_ended(self) -> None:
+        """The calm was long enough for all that was due before it."""
+        before = self.end - 60_000
+        for fire, stored in self.fires.items():
+            if stored["status"] in ENDED or float(stored["due"]) > before:
+                continue
+            if stored["status"] == "retrying" and float(stored["retry_at"]) > before:
+                continue
+            self.find(f"{fire} was due {stored['due']} and is {stored['status']} ({stored.get('reason')}) in the end")
+        for platform, prompts in of_kind(self.keys, "due").items():
+            for prompt, due in prompts:
+                if due < before:
+                    self.find(
+                        f"{prompt} (of {platform}) was due {due:.0f} and is due still, {self.end - due:.0f} ms later"
+                    )
+
+    # Beginnings
+
+    def nothing_began_early(self) -> None:
+        stepped = any(w.kind == "server_step" for w in self.world.faults.windows)
+        for run in self.books.all_runs:
+            claim = self.books.claims.get(run.fire)
+            if claim is None:
+                continue
+            may_be_wrong = self.world.lines[run.who].slowest / 2 + 1.5 + (6_000 if stepped else 0)
+            early = claim.due - run.began.server
+            if early > may_be_wrong:
+                self.find(f"{run.fire} began {early:.1f} ms before it was due, in {run.who}")
+            if claim.due < int(claim.item["nominal"]):
+                self.find(f"{run.fire} is due {claim.due}, before its nominal time")
+
+    def each_runs_what_was_claimed(self) -> None:
+        for run in self.books.all_runs:
+            claim = self.books.claims.get(run.fire)
+            definition = claim and self.books.definition(prompt_of(run.fire), int(claim.item["version"]))
+            if definition and run.began.text != definition.doc["text"]:
+                self.find(f"{run.fire} ran {run.began.text!r}, and was claimed with {definition.doc['text']!r}")
+
+    def second_runs_are_explained(self) -> None:
+        """By what became of the attempt before: it failed, its daemon stopped, or its lease was lost to a fault."""
+        for fire, holds in self.books.holds.items():
+            for before, after in pairwise(holds):
+                why = self._may_run_again(before)
+                if why is not None:
+                    self.find(f"attempt {after.attempt} of {fire}: {why}")
+
+    def _may_run_again(self, hold: Hold) -> str | None:
+        """None, or why there ought to be no attempt after this one."""
+        run, claim = hold.run, self.books.claims[hold.fire]
+        if hold.end == "reaped":
+            if not self._was_hindered(hold):
+                return f"attempt {hold.attempt} in {hold.who} was reaped, and nothing had kept that from renewing it"
+            return None
+        if hold.end == "queued":
+            return None if hold.reason in ("given_back", "stopped") else f"the one before was put back: {hold.reason}"
+        if hold.end == "retrying":
+            if run is None:
+                return "the one before failed and never began"
+            timed_out = run.how == "cancelled" and run.ended - run.began.at >= run.began.timeout * 1000 - 10
+            if timed_out and claim.item["on_crash"] == "interrupt":
+                return "the one before timed out, and may have done its work"
+            ok = run.how in ("raised", "cancelled") or run.ended - run.began.at >= run.began.timeout * 1000 - 10
+            return None if ok else f"the one before ended {run.how}"
+        return f"the one before had ended {hold.end}"
+
+    def _was_hindered(self, hold: Hold) -> bool:
+        process = self.books.processes[hold.who]
+        lease = self.world.plan.settings.lease_ms
+        if process.over <= hold.until:
+            return True
+        start, end = hold.until - lease - 10_000, hold.until
+        broke = self.world.lines[hold.who].broke_at
+        if any(start <= at <= end for at in broke):
+            return True
+        kinds = (
+            "freeze",
+            "suspend",
+            "lid",
+            "stall",
+            "slow",
+            "server_away",
+            "kill_all",
+            "full_disk",
+            "server_step",
+            "cut",
+        )
+        return any(
+            w.kind in kinds and w.who in (hold.who, "*") and w.start <= end and w.end >= start
+            for w in self.world.faults.windows
+        )
+
+    def at_most_once_where_asked_for(self) -> None:
+        for fire, runs in self.books.runs.items():
+            if not runs or self.books.claims[fire].item["on_crash"] != "interrupt":
+                continue
+            for before in runs[:-1]:
+                if before.how not in ("raised", "cancelled"):
+                    self.find(
+                        f"{fire} (on_crash interrupt) began again after its attempt {before.attempt} {before.how}"
+                    )
+
+    def two_runs_at_once_only_where_a_lease_was_lost(self) -> None:
+        renewal = self.world.plan.settings.renewal_period * 1000 + 6_000
+        for fire, runs in self.books.runs.items():
+            for before, after in pairwise(runs):
+                if before.ended <= after.began.at:
+                    continue
+                hold = next((h for h in self.books.holds[fire] if h.run is before), None)
+                if hold is None or hold.end != "reaped":
+                    self.find(f"attempts {before.attempt} and {after.attempt} of {fire} ran at once")
+                elif before.began.mood in COOPERATIVE and before.ended - after.began.at > renewal:
+                    until = min(before.ended, after.ended)
+                    if not self._is_out_of_touch(before.who, after.began.at - renewal, until):
+                        self.find(
+                            f"{before.who} went on with {fire} for {until - after.began.at:.0f} ms after it lost it"
+                        )
+
+    def _is_out_of_touch(self, who: str, start: float, end: float) -> bool:
+        if any(start <= at <= end for at in self.world.lines[who].broke_at):
+            return True
+        return any(w.who in (who, "*") and w.start <= end and w.end >= start for w in self.world.faults.windows)
+
+    # Ends
+
+    def ends_are_what_the_runner_said(self) -> None:
+        for fire, stored in self.fires.items():
+            holds = self.books.holds.get(fire, [])
+            last = holds[-1] if holds else None
+            status = stored["status"]
+            if int(stored["attempt"]) != (last.attempt if last else 0):
+                self.find(f"{fire} says attempt {stored['attempt']}; it was taken with {last and last.attempt} last")
+            if status == "succeeded":
+                text = json.loads(stored["result"]).get("text") if stored.get("result") else None
+                if last is None or last.end != "succeeded" or last.run is None or last.run.how != "ok":
+                    self.find(f"{fire} has succeeded, and its last attempt did not: {last}")
+                elif text != f"{fire}#{last.attempt}":
+                    self.find(f"{fire} has the result {text!r}, and its last attempt was {last.attempt}")
+            elif last is not None and last.end == "succeeded":
+                self.find(f"{fire} is {status}, and its last attempt succeeded")
+        gone = {fire for fire in self.books.claims if fire not in self.fires}
+        if gone and self.world.plan.settings.retention_days > 1 and self.world.plan.form != "year":
+            self.find(f"{len(gone)} fires were claimed and are nowhere: {sorted(gone)[:3]}")
+
+    # In time
+
+    def punctual(self) -> None:
+        """Where nothing went wrong, and nothing else stood in the way, an attempt begins when it is due."""
+        limits = self.world.plan.limits.concurrency
+        if limits.platform is not None:
+            return
+        counted = 0
+        for fire, runs in self.books.runs.items():
+            run, claim = runs[0], self.books.claims.get(fire)
+            if run.attempt != 1 or claim is None or claim.item["trigger"] != "schedule":
+                continue
+            if claim.item["concurrency_key"] or (limits.owner is not None and claim.item["owner"]):
+                continue
+            offset = run.began.at - run.began.server
+            due, began = claim.due + offset, run.began.at
+            if self._is_in_the_way(fire, due, began) or self.is_excused(due - 4_000, began):
+                continue
+            counted += 1
+            if began - due > PUNCTUAL_MS:
+                self.find(f"{fire} began {began - due:.0f} ms late, and nothing had gone wrong")
+        self.books.answered["judged for punctuality"] = counted
+
+    def _is_in_the_way(self, fire: str, due: float, began: float) -> bool:
+        prompt = prompt_of(fire)
+        if any(due - 6_000 <= at <= began for at in self.books.touched[prompt]):
+            return True
+        if any(since <= began and until >= due - 4_000 for _, since, until in self.books.full):
+            return True
+        for other in self.books.claims_of(prompt):
+            holds = self.books.holds.get(other, [])
+            if other != fire and any(h.since <= began and h.until >= due - 4_000 for h in holds):
+                return True
+        return False
+
+    def stopped_in_time(self) -> None:
+        """What was cancelled stops; what takes too long does."""
+        settings = self.world.plan.settings
+        renewal = settings.renewal_period * 1000 + 3_000
+        for run in self.books.all_runs:
+            if run.began.mood not in COOPERATIVE or run.how == "died":
+                continue
+            over = run.ended - run.began.at - run.began.timeout * 1000
+            if over > 1_000 and not self.is_excused(run.began.at, run.ended):
+                self.find(f"attempt {run.attempt} of {run.fire} took {over:.0f} ms longer than it might")
+            asked = min(
+                self.books.cancelled.get(prompt_of(run.fire), float("inf")),
+                self.books.fires_cancelled.get(run.fire, float("inf")),
+            )
+            was_asked = run.began.at <= asked < run.ended
+            if was_asked and run.ended - asked > renewal and not self.is_excused(asked, run.ended):
+                self.find(f"{run.fire} ran for {run.ended - asked:.0f} ms after it was cancelled")
+
+    def nothing_starts_while_stopped(self) -> None:
+        """What was taken before a halt, a pause or a cancellation may begin only as long as nobody can have heard."""
+        heard = self.world.plan.settings.watch_period * 1000 + 1_000
+        renewal = self.world.plan.settings.renewal_period * 1000 + 5_000
+        for run in self.books.all_runs:
+            at = run.began.at
+            for since, until in self.books.halts:
+                if since + heard < at < until and not self._is_out_of_touch(run.who, since - 10_000, at):
+                    self.find(f"attempt {run.attempt} of {run.fire} began {at - since:.0f} ms after all was stopped")
+            asked = self.books.cancelled.get(prompt_of(run.fire), float("inf"))
+            if at > asked + renewal and not self._is_out_of_touch(run.who, asked - 10_000, at):
+                self.find(
+                    f"attempt {run.attempt} of {run.fire} began {at - asked:.0f} ms after its prompt was cancelled"
+                )
+
+    # Money
+
+    def money_adds_up(self) -> None:
+        budgets = self.world.plan.budgets
+        spent: Counter[str] = Counter()
+        for fire, stored in self.fires.items():
+            said = sum(h.run.cost for h in self.books.holds.get(fire, []) if h.run and h.end not in ("reaped", "held"))
+            if int(stored.get("cost", 0)) != said and "cost" in stored:
+                self.find(f"{fire} has cost {stored['cost']}, and its attempts said {said}")
+            counted = int(stored.get("cost", 0)) + int(stored.get("assumed", 0))
+            for scope in ("all", f"prompt:{prompt_of(fire)}", f"owner:{stored.get('owner', '')}"):
+                spent[scope] += counted
+        for scope, stored in of_kind(self.keys, "spend").items():
+            is_whole = self.world.plan.settings.retention_days > 1
+            if is_whole and int(stored.get("spent", 0)) != spent[scope]:
+                self.find(f"spend:{scope} says {stored.get('spent')}, and its fires {spent[scope]}")
+            if scope.startswith("owner:") and budgets.owner_per_day is not None:
+                most, of_today = int(budgets.owner_per_day * 1_000_000), int(stored.get("day_spent", 0))
+                if of_today > most:
+                    self.find(f"spend:{scope} is {of_today} today, and may be {most}")
+
+    # The account
+
+    def accounted_for(self) -> None:
+        for prompt, explained in self.world.explained.items():
+            for finding in check_account(self.world, self.books, prompt, explained):
+                self.find(finding)

@@ -1,0 +1,142 @@
+"""Run simulations by their seeds, several at a time, and tell of each that broke a promise.
+
+make simulate SEEDS=0-299                       days of three daemons and 200 prompts
+make simulate SEEDS=0-999 ARGS="--form short"   minutes, with everything in them
+make simulate SEEDS=17 ARGS=--trace             one again, with all that happened
+make simulate ARGS=--mutations                  break the guards one by one: is each found?
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.simulation.checker import judge
+from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.plan import FORMS, plan_of
+from tests.simulation.world import World
+
+TOLD = 60
+"""So many of the last lines of a trace are printed where something was found."""
+
+
+class Job(NamedTuple):
+    form: str
+    seed: int
+    mutation: str = ""
+    trace: bool = False
+
+
+class Outcome(NamedTuple):
+    job: Job
+    findings: list[str]
+    digest: str
+    lines: list[str]
+    counted: Counter[str]
+    seconds: float
+
+
+def simulate(job: Job) -> Outcome:
+    began = time.perf_counter()
+    mutation: Mutation | None = MUTATIONS[job.mutation] if job.mutation else None
+    world = World(plan_of(job.form, job.seed), whole_trace=job.trace, mutate=mutation)
+    world.live()
+    books = judge(world)
+    counted = Counter({f"fault: {kind}": n for kind, n in Counter(w.kind for w in world.faults.windows).items()})
+    counted |= Counter(
+        prompts=len(books.definitions),
+        fires=len(books.claims),
+        attempts=sum(len(runs) for runs in books.runs.values()),
+        commands=world.server.commands,
+        changes=sum(len(times) for times in books.touched.values()),
+        deaths=sum(process.died for process in books.processes.values()),
+        faults=len(world.faults.windows),
+        punctual=books.answered["judged for punctuality"],
+    )
+    return Outcome(
+        job, books.findings, world.trace.digest, list(world.trace.lines), counted, time.perf_counter() - began
+    )
+
+
+def in_parallel(jobs: list[Job], processes: int) -> Iterator[Outcome]:
+    if processes == 1 or len(jobs) == 1:
+        yield from map(simulate, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(simulate, jobs)
+
+
+def run_seeds(form: str, seeds: list[int], processes: int, *, trace: bool) -> int:
+    counted: Counter[str] = Counter()
+    failed, spent, began = [], 0.0, time.perf_counter()
+    for outcome in in_parallel([Job(form, seed, trace=trace) for seed in seeds], processes):
+        counted += outcome.counted
+        spent += outcome.seconds
+        if trace:
+            print("\n".join(outcome.lines))
+        if outcome.findings:
+            failed.append(outcome.job.seed)
+            tell(outcome, with_trace=not trace)
+        elif len(seeds) < 30:
+            print(f"{form} {outcome.job.seed}: well, {outcome.seconds:.1f} s, trace {outcome.digest[:16]}", flush=True)
+    print(
+        f"{len(seeds)} seeds ({form}) in {time.perf_counter() - began:.0f} s, {spent / len(seeds):.1f} s each: "
+        + ", ".join(f"{number:,} {what}" for what, number in sorted(counted.items()) if not what.startswith("fault: "))
+    )
+    kinds = {what.removeprefix("fault: "): n for what, n in counted.items() if what.startswith("fault: ")}
+    print("faults: " + ", ".join(f"{number:,} {what}" for what, number in sorted(kinds.items())))
+    print(f"seeds with findings: {failed}" if failed else "no findings")
+    return 1 if failed else 0
+
+
+def tell(outcome: Outcome, *, with_trace: bool) -> None:
+    form, seed = outcome.job.form, outcome.job.seed
+    print(f"\n{form} {seed}: {len(outcome.findings)} findings")
+    for finding in outcome.findings[:20]:
+        print(f"  {finding}")
+    if with_trace:
+        print("the end of the trace:", *outcome.lines[-TOLD:], sep="\n  ")
+    print(f'again, with all of the trace: make simulate SEEDS={seed} ARGS="--form {form} --trace"\n', flush=True)
+
+
+def run_mutations(names: list[str], seeds: list[int], processes: int) -> int:
+    """Each mutation must be found by one of the seeds. Says by how many, and by which first."""
+    missed = []
+    for name in names:
+        found: list[int] = []
+        first = ""
+        for outcome in in_parallel([Job("short", seed, name) for seed in seeds], processes):
+            if outcome.findings:
+                first = first or outcome.findings[0]
+                found.append(outcome.job.seed)
+        told = f"found by {len(found)} of {len(seeds)} seeds, first by {found[0]}: {first}" if found else "NOT FOUND"
+        print(f"{name}: {told.splitlines()[0][:300]}", flush=True)
+        if not found:
+            missed.append(name)
+    print(f"not found: {missed}" if missed else f"all {len(names)} mutations were found")
+    return 1 if missed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--seeds", default="0-9", help="17, or 0-299")
+    parser.add_argument("--form", choices=list(FORMS), default="day")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--trace", action="store_true", help="print all that happened")
+    parser.add_argument("--mutations", nargs="*", metavar="NAME", help="break guards: all, or these")
+    chosen = parser.parse_args()
+    first, _, last = chosen.seeds.partition("-")
+    seeds = list(range(int(first), int(last or first) + 1))
+    if chosen.mutations is not None:
+        return run_mutations(chosen.mutations or list(MUTATIONS), seeds, chosen.jobs)
+    return run_seeds(chosen.form, seeds, chosen.jobs, trace=chosen.trace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
