@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduled_prompts import Caller, Forbidden, InvalidInput, NotFound, Scheduler, Scope, StoreUnusable
+from scheduled_prompts import Caller, Forbidden, InvalidInput, NotFound, Policies, Scheduler, Scope, StoreUnusable
 from scheduled_prompts.errors import ScheduledPromptsError
 from scheduled_prompts.ids import short
 from scheduled_prompts.store.transport import Transport
@@ -181,6 +181,21 @@ async def test_a_caller_cannot_say_whose_a_prompt_is(lab: Lab) -> None:
             assert (await told(ann.edit(prompt.id, force=True, **said)))[0] is Forbidden
         assert (await ann.get(prompt.id)).version == 1
         assert (await operator.edit(prompt.id, force=True, agent="other")).prompt.agent == "other"
+
+
+async def test_a_caller_takes_nothing_that_it_shares_with_other_owners(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        house = Scheduler(store, timezone="UTC", policies=Policies(priority=90))
+        ann = Scheduler(store, timezone="UTC").as_caller(ANN)
+        prompt = (await ann.schedule("x", "every day at 9am", origin="goal")).prompt
+        for said in ({"priority": 76}, {"concurrency_key": "gpu"}):
+            assert (await told(ann.schedule("x", "every day at 9am", **said)))[0] is Forbidden
+            assert (await told(ann.edit(prompt.id, force=True, **said)))[0] is Forbidden
+        assert (await house.as_caller(ANN).schedule("x", "every day at 9am")).prompt.priority == 90
+        assert (await house.edit(prompt.id, force=True, priority=99, concurrency_key="gpu")).prompt.priority == 99
+        kept = (await ann.edit(prompt.id, force=True, text="y")).prompt
+        assert (kept.priority, kept.concurrency_key) == (99, "gpu")
 
 
 async def test_a_caller_may_name_the_runners_that_it_was_given(lab: Lab) -> None:

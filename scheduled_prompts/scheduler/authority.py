@@ -20,6 +20,7 @@ from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import Forbidden, LimitReached, ScheduledPromptsError
 from scheduled_prompts.fencing import UNNAMED
 from scheduled_prompts.limits import Limits
+from scheduled_prompts.policies import ORIGIN_PRIORITIES
 from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.scheduler import finding
 from scheduled_prompts.scheduler.defining import check_interval
@@ -32,6 +33,8 @@ from scheduled_prompts.upcoming import Occurrence
 
 STAMPS = ("owner", "agent", "conversation", "platform")
 """Whose a prompt is: bound by the host, never said by the caller."""
+HIGHEST_PRIORITY = max(ORIGIN_PRIORITIES.values())
+"""Of what an agent makes: below what people run by hand."""
 DEEDS = {
     "schedule": "schedule a prompt",
     "edit": "change a prompt",
@@ -152,6 +155,23 @@ class Authority:
             raise Forbidden(f"{self._actor.by} may not use the runner {runner!r}", hint=f"it may use: {may}")
         return runner
 
+    def check_shared(self, before: Definition | None, wanted: Definition) -> None:
+        """Raises Forbidden where a caller would take of what it shares with other owners: a place before theirs, or one
+        of the slots of a `concurrency_key`. `before`: what is edited, or what the house says of new ones."""
+        if self.caller is None:
+            return
+        had = 0 if before is None else before.priority_of()
+        if wanted.priority_of() > max(HIGHEST_PRIORITY, had):
+            raise Forbidden(
+                f"{self._actor.by} may not have priority {wanted.priority_of()}: others wait there, too",
+                hint=f"at most {HIGHEST_PRIORITY}",
+            )
+        if wanted.concurrency_key not in (None, None if before is None else before.concurrency_key):
+            raise Forbidden(
+                f"{self._actor.by} may not take part in concurrency_key {wanted.concurrency_key!r}: others share it",
+                hint="leave out concurrency_key",
+            )
+
     def check_edit(self, before: ScheduledPrompt | None, wanted: Definition, first: Occurrence | None) -> None:
         """Raises Forbidden where an edit would say whose a prompt is, take a runner that is not the caller's, or, in a
         fire, loosen a limit; LimitReached where it would make it come too often. `first`: what is next then, where
@@ -165,6 +185,7 @@ class Authority:
                     f"{self._actor.by} may not change the {name} of a prompt ({_shown(was)} to {_shown(becomes)})",
                     hint=f"leave out {name}",
                 )
+        self.check_shared(before, wanted)
         takes_runner = before.runner != wanted.runner
         if takes_runner and self.caller.fire is not None and self.caller.runners is None:
             raise Forbidden(f"in a fire the runner stays {before.runner!r}", hint="leave out runner")

@@ -78,6 +78,9 @@ def _new(
     defined = validated({**with_instants({**usual, **stamped}, zone_name), **_what(text, given, zone_name)})
     if parent is not None:
         check_not_looser(parent, defined)
+    elif scheduler.caller is not None:
+        house = validated({**scheduler.defaults_of(stamped.get("owner")), **_what(text, given, zone_name)})
+        scheduler.authority.check_shared(house, defined)
     check_interval(scheduler.limits, defined)
     prompt_id = ids.new_prompt_id(now, scheduler.clock.random)
     first = first_occurrence(defined, now, prompt_id)
