@@ -21,7 +21,7 @@ from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.allowances import Allowance
 from scheduled_prompts.scheduler.sentences import phrase
 from scheduled_prompts.upcoming import Occurrence
-from scheduled_prompts.views import instant
+from scheduled_prompts.views import approval_view, instant
 
 LONGEST = 2_000
 """How many characters of a result or an error an answer shows."""
@@ -94,6 +94,12 @@ class PromptRecord(TypedDict):
     """How many fires its making is away from one that was made outside."""
     updated_at: str | None
     ended_at: str | None
+    approval: str | None
+    """`pending`, `approved`, `rejected` or `expired`; null where nobody needs to approve it."""
+    approval_why: str | None
+    approval_until: str | None
+    """When it is cancelled, unless a person approves it before."""
+    approval_note: str | None
 
 
 class FireRecord(TypedDict):
@@ -138,6 +144,8 @@ class PromptAnswer(Answer, total=False):
 class ScheduledAnswer(PromptAnswer, total=False):
     created: bool
     """False where a living prompt has the same key: that one is shown, unchanged."""
+    retimed: bool
+    """In a run: the prompt whose run it is has that key, and got the new text and time."""
     differs: list[str]
     """What of that one is not as it was asked for now."""
     limits: list[Limit]
@@ -218,6 +226,7 @@ def prompt_record(prompt: ScheduledPrompt, upcoming: Sequence[Occurrence]) -> Pr
     from scheduled_prompts.schedule.language.words import describe  # only here: it is slow to import
 
     zone_name = prompt.timezone
+    approval = approval_view(prompt)
     return {
         "id": prompt.id,
         "name": prompt.name,
@@ -247,6 +256,10 @@ def prompt_record(prompt: ScheduledPrompt, upcoming: Sequence[Occurrence]) -> Pr
         "depth": prompt.depth,
         "updated_at": instant(prompt.updated_at, zone_name),
         "ended_at": instant(prompt.ended_at, zone_name),
+        "approval": approval["state"] if approval else None,
+        "approval_why": approval["why"] if approval else None,
+        "approval_until": approval["until"] if approval else None,
+        "approval_note": prompt.decision_note,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduled_prompts.caller import Caller
+from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.tools import changing, making, seeing
 from scheduled_prompts.tools.spec import Tool
 
@@ -29,3 +29,8 @@ ALL: dict[str, Tool] = {
 def of(caller: Caller | None) -> dict[str, Tool]:
     """Those for which a caller has the scope, by name; None: all."""
     return {name: tool for name, tool in ALL.items() if caller is None or tool.spec.scope in caller.scopes}
+
+
+def scope_of(name: str) -> Scope | None:
+    """What a caller needs for a tool; None where there is no such tool."""
+    return ALL[name].spec.scope if name in ALL else None

@@ -98,6 +98,7 @@ async def schedule_prompt(
     return {
         "message": _scheduled(call, done, unserved, allowances),
         "created": done.created,
+        "retimed": done.retimed,
         "differs": [called(name) for name in done.differs],
         **of_prompt(done.prompt, done.upcoming, unserved),
         "limits": limit_records(allowances),
@@ -109,6 +110,9 @@ def _scheduled(call: Call, done: Scheduled, unserved: str | None, allowances: Se
     differs = [called(name) for name in done.differs]
     if done.created:
         head = f"Scheduled {words.title(prompt)}: {words.rhythm(prompt)}."
+    elif done.retimed:
+        head = f"Nothing new was made: {words.title(prompt)} has that key and now has this text and time: "
+        head += f"{words.rhythm(prompt)}."
     else:
         asked = f" Unlike what you asked for: {', '.join(differs)}." if done.differs else " It is as you asked."
         change = " update_scheduled_prompt changes it." if done.differs else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import LimitReached, ScheduledPromptsError, StoreUnreachable, StoreUnusable
 from scheduled_prompts.ids import short
 from scheduled_prompts.scheduler import Scheduler
@@ -48,11 +49,14 @@ async def refusal_with_theirs(error: ScheduledPromptsError, scheduler: Scheduler
     return refused
 
 
-def no_such_tool(name: str, known: Iterable[str]) -> dict[str, Any]:
+def no_such_tool(name: str, known: Iterable[str], *, lacks: Scope | None = None) -> dict[str, Any]:
+    """`known`: those that the caller has; `lacks`: the scope that it would need for this one, where there is one."""
     names = list(known)
+    yours = f"your tools are: {', '.join(names)}" if names else "you have no tools"
+    if lacks is not None:
+        return answer("forbidden", f"{name} is not among your tools: it takes the scope {lacks}", yours)
     near = get_close_matches(name, names, 1, 0.4)
-    hint = f"did you mean {near[0]}?" if near else "the tools are: " + ", ".join(names)
-    return answer("unknown_tool", f"there is no tool {name!r}", hint)
+    return answer("unknown_tool", f"there is no tool {name!r}", f"did you mean {near[0]}?" if near else yours)
 
 
 def unexpected(name: str) -> dict[str, Any]:

@@ -46,8 +46,8 @@ async def list_scheduled_prompts(
     call: Call,
     status: Annotated[
         PromptStatus | None,
-        "Only those: 'scheduled' (to run once), 'active' (recurring), 'paused', 'executed' (over), 'cancelled'. All if "
-        "left out.",
+        "Only those: 'scheduled' (to run once), 'active' (recurring), 'paused', 'executed' (over), 'cancelled', "
+        "'pending_approval' (a person has to approve it). All if left out.",
     ] = None,
     limit: Annotated[int, "How many at most; 20 if left out.", Between(1, 100)] = LISTED,
     cursor: Annotated[str | None, "For the next page: the `cursor` of the answer before."] = None,

@@ -47,7 +47,7 @@ class Tools:
         try:
             tools = catalogue.of(caller)
             if name not in tools:
-                return no_such_tool(name, tools)
+                return no_such_tool(name, tools, lacks=catalogue.scope_of(name))
             tool = tools[name]
             given = read_arguments(tool.spec, arguments)
             answer = await tool.handler(Call(scheduler, caller), **given.values)

@@ -62,8 +62,12 @@ def rhythm(definition: Definition) -> str:
 def standing(prompt: ScheduledPrompt) -> str | None:
     """What keeps a prompt from running, where its status does."""
     match prompt.status.value:
-        case "pending_approval":
-            return "It waits for a person's approval: until that is given it does not run."
+        case PromptStatus.PENDING_APPROVAL:
+            until = "" if prompt.pending_until is None else f" by {moment(prompt.pending_until, prompt.timezone)}"
+            return (
+                f"It waits for a person to approve it ({prompt.pending_why}). Until then it does not run, and if "
+                f"nobody does{until}, it is cancelled. You cannot approve it."
+            )
         case PromptStatus.PAUSED:
             note = f" ({prompt.pause_note})" if prompt.pause_note else ""
             return f"It is paused{note}: resume_scheduled_prompt lets it run again."
@@ -72,7 +76,10 @@ def standing(prompt: ScheduledPrompt) -> str | None:
         case PromptStatus.EXECUTED:
             return "It is over: nothing is left to come. update_scheduled_prompt with a new `when` revives it."
         case PromptStatus.CANCELLED:
-            return "It is cancelled for good."
+            note = f": {prompt.decision_note}" if prompt.decision_note else ""
+            rejected = f" A person rejected it{note}." if prompt.decision == "rejected" else ""
+            expired = " Nobody approved it in time." if prompt.decision == "expired" else ""
+            return f"It is cancelled for good.{rejected}{expired}"
         case _:
             return None
 

@@ -157,8 +157,11 @@ async def test_what_a_caller_has_no_scope_for_is_no_tool_of_its(lab: Lab) -> Non
         reader = Caller(owner="ann", agent="secretary", scopes=frozenset({Scope.READ}))
         ann = Checked(tools_over(await lab.store()).bound(reader))
         error = await ann.refused("schedule_prompt", prompt="look", when="in 20m")
-        assert error["code"] == "unknown_tool"
-        assert "schedule_prompt" not in error["hint"].replace("list_scheduled_prompts", "").split(", ")
+        assert error["code"] == "forbidden"
+        assert error["message"] == "schedule_prompt is not among your tools: it takes the scope write"
+        assert error["hint"].startswith(
+            "your tools are: list_scheduled_prompts, get_scheduled_prompt, preview_schedule"
+        )
 
 
 async def test_a_runner_that_is_not_the_callers_is_forbidden(lab: Lab) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from scheduled_prompts.approval import Approval
 from scheduled_prompts.caller import Caller, Scope
 from scheduled_prompts.engine.daemon import Daemon
+from scheduled_prompts.fire import Fire
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
 from scheduled_prompts.tools import Tools
 from scheduled_prompts.tools.catalogue import ALL
 from tests.conftest import Lab
-from tests.tools.scenes import ANN, BEN, Checked, tools_over
+from tests.tools.scenes import ANN, BEN, Checked, conforms, tools_over
 
 WEEKDAYS = {"prompt": "summarise the issues", "when": "every weekday at 9am"}
 NAMES = [
@@ -285,6 +288,64 @@ async def test_a_cleanup_deletes_what_is_the_callers_and_over_alone(lab: Lab) ->
         assert len((await ben.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 2
         assert (await nobody.ask("cleanup_expired_prompts"))["deleted_prompts"] == 1
         assert len((await ben.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 2
+
+
+async def test_what_a_person_is_to_approve_is_said_to_wait_for_that(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        scheduler = Scheduler(store, timezone="Europe/Berlin", approval=Approval(agents=("*",)))
+        ann = Checked(Tools(scheduler).bound(ANN))
+        made = await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
+        record = made["scheduled_prompt"]
+        assert (record["status"], record["approval"]) == ("pending_approval", "pending")
+        assert record["approval_until"] == "2026-01-08T01:00:00.000+01:00"
+        assert made["upcoming"] == []
+        assert "It waits for a person to approve it" in made["message"]
+        assert "by Thu 2026-01-08 01:00 +01:00, it is cancelled. You cannot approve it." in made["message"]
+        assert len((await ann.ask("list_scheduled_prompts", status="pending_approval"))["scheduled_prompts"]) == 1
+        await scheduler.approve(record["id"])
+        shown = await ann.ask("get_scheduled_prompt", id="issues")
+        assert shown["scheduled_prompt"]["approval"] == "approved"
+        assert "It runs next Thu 2026-01-01 09:00" in shown["message"]
+        other = await ann.ask("schedule_prompt", prompt="another", when="in 20m", key="other")
+        await scheduler.reject(other["scheduled_prompt"]["id"], "too late for that")
+        shown = await ann.ask("get_scheduled_prompt", id="other")
+        assert "A person rejected it: too late for that." in shown["message"]
+
+
+async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        answers: list[dict[str, Any]] = []
+
+        async def turn(fire: Fire) -> str:
+            tools = fire.tools
+            assert tools is not None
+            for name, arguments in [
+                ("get_scheduled_prompt", {"id": "self"}),
+                ("schedule_prompt", {"prompt": "look again", "when": "in 2 hours", "key": "look"}),
+                ("schedule_prompt", {"prompt": "another", "when": "in 2 hours", "key": "other"}),
+                ("run_scheduled_prompt_now", {"id": "self"}),
+            ]:
+                answers.append(await tools.call(name, arguments))
+                conforms(name, answers[-1])
+            return "done"
+
+        await lab.daemon(store, RecordingRunner(turn), **LONG_SPANS.model_dump())
+        ann = Checked(tools_over(store).bound(ANN))
+        made = await ann.ask("schedule_prompt", prompt="look", when="in 1h", key="look")
+        await store.clock.sleep(3601)
+        itself, retimed, other, ran = answers
+        assert itself["scheduled_prompt"]["id"] == made["scheduled_prompt"]["id"]
+        assert (retimed["created"], retimed["retimed"]) == (False, True)
+        assert "has that key and now has this text and time" in retimed["message"]
+        assert retimed["scheduled_prompt"]["id"] == made["scheduled_prompt"]["id"]
+        assert retimed["scheduled_prompt"]["prompt"] == "look again"
+        assert {"name": "max_depth", "most": 0.0, "used": 0} in retimed["limits"]
+        assert other["error"]["code"] == "limit_reached"
+        assert "update_scheduled_prompt with id='self'" in other["error"]["hint"]
+        assert ran["error"]["code"] == "forbidden"
+        assert len((await ann.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 1
 
 
 async def test_everything_stopped_is_said(lab: Lab) -> None:
