@@ -163,7 +163,7 @@ def _numbers(kind: _Kind, item: str) -> range:
     if span == "*":
         low, high = kind.low, kind.low + kind.values - 1
     elif "-" in span:
-        low, high = _range(kind, span, item)
+        low, high = _range(kind, span, step, item)
     else:
         low = _number(kind, span, item)
         # `5/15` is "from 5 on, every 15th", as croniter and cronsim have it.
@@ -185,20 +185,28 @@ def _step(kind: _Kind, text: str, item: str) -> int:
     return step
 
 
-def _range(kind: _Kind, span: str, item: str) -> tuple[int, int]:
+def _range(kind: _Kind, span: str, step: int, item: str) -> tuple[int, int]:
     first, _, last = span.partition("-")
     low, high = _number(kind, first, item), _number(kind, last, item)
     if kind is _WEEKDAY and last == "SUN" and low > 0:
         high = 7  # a week that ends on Sunday; written with numbers, 0 stays the first day
     if low > high:
-        *_, top = kind.names if first in kind.names else (kind.low + kind.values - 1,)
-        bottom, *_ = kind.names if last in kind.names else (kind.low,)
-        _refuse(
-            kind,
-            f"{_quote(item)} runs backwards",
-            f"write {first}-{top},{bottom}-{last}",
-        )
+        _refuse(kind, f"{_quote(item)} runs backwards", f"write {_over_the_end(kind, first, last, low, high, step)}")
     return low, high
+
+
+def _over_the_end(kind: _Kind, first: str, last: str, low: int, high: int, step: int) -> str:
+    """What a range that runs backwards is to mean: on to the field's end, and from its beginning."""
+    if low == 7 and kind is _WEEKDAY:
+        first, low = "0", 0
+    steps = range(low, high + (0 if low <= high else kind.values) + 1, step)
+    if step > 1:
+        return ",".join(str(number) for number in sorted((each - kind.low) % kind.values + kind.low for each in steps))
+    if low <= high:
+        return first if low == high else f"{first}-{last}"
+    *_, top = kind.names if first in kind.names else (str(kind.low + kind.values - 1),)
+    bottom, *_ = kind.names if last in kind.names else (str(kind.low),)
+    return ",".join(start if start == end else f"{start}-{end}" for start, end in ((first, top), (bottom, last)))
 
 
 def _number(kind: _Kind, text: str, item: str) -> int:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from scheduled_prompts.errors import InvalidSchedule
 from scheduled_prompts.schedule import Cron, Once, RandomWindow, Schedule
 from scheduled_prompts.schedule.cron import check_expression
+from scheduled_prompts.schedule.cron_fields import read_fields
 
 
 def _refusal(expression: str) -> InvalidSchedule:
@@ -60,7 +61,11 @@ def test_what_matches_rarely_is_accepted(expression):
         ("0 0 * 11-2 *", "write 11-12,1-2"),
         ("0 0 * NOV-FEB *", "write NOV-DEC,JAN-FEB"),
         ("0 0 * * FRI-MON", "write FRI-SAT,SUN-MON"),
-        ("0 0 * * 6-0", "write 6-6,0-0"),
+        ("0 0 * * 6-0", "write 6,0"),
+        ("0 0 * * 7-MON", "write 0-MON"),
+        ("0 0 * * 7-0", "write 0"),
+        ("0 0 * * THU-TUE/2", "write 1,4,6"),
+        ("50-10/15 * * * *", "write 5,50"),
     ],
 )
 def test_a_range_that_runs_backwards_is_refused_and_the_hint_is_accepted(expression, hint):
@@ -69,6 +74,29 @@ def test_a_range_that_runs_backwards_is_refused_and_the_hint_is_accepted(express
     assert refusal.hint == hint
     wrong = next(each for each in expression.split() if "-" in each)
     check_expression(expression.replace(wrong, hint.removeprefix("write ")))
+
+
+@given(st.sampled_from([(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)]), st.data())
+def test_what_the_hint_says_is_what_the_range_would_mean_round_the_end_of_its_field(bounds, data):
+    low, high = bounds
+    first = data.draw(st.integers(low + 1, high))
+    last = data.draw(st.integers(low, first - 1))
+    step = data.draw(st.integers(1, high - low))
+    item = f"{first}-{last}" if step == 1 else f"{first}-{last}/{step}"
+    place = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)].index(bounds)
+    texts = ["*"] * 5
+    texts[place] = item
+    hint = _refusal(" ".join(texts)).hint
+    assert hint is not None
+    meant, at = set(), first  # counted on the finger
+    for counted in range(2 * high):
+        if counted % step == 0:
+            meant.add(at)
+        if at == last:
+            break
+        at = low if at == high else at + 1
+    texts[place] = hint.removeprefix("write ")
+    assert read_fields(" ".join(texts))[place].numbers == meant
 
 
 FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
