@@ -19,8 +19,10 @@ from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.schedule import due_of, zone
 from scheduled_prompts.schedule.quiet import next_quiet, quiet_since, quiet_until
 
-MOST_QUIET_STRETCHES = 1000
-"""Where so many quiet hours on end swallow all that a schedule names, nothing is to come."""
+MOST_QUIET_STRETCHES = 400
+LONGEST_QUIET_MS = 30 * 366 * 86_400_000
+"""Where so many quiet hours on end, or those of so many years, swallow all that a schedule names, nothing is to come.
+What is named each night may miss them once a year, when the clock is put forward; what is named each year, in some."""
 
 
 class Occurrence(NamedTuple):
@@ -112,14 +114,16 @@ def first_due_with(definition: Definition, nominal: int, seed: str) -> int:
 
 def _to_fire(definition: Definition, nominal: int | None, seed: str) -> Iterator[Occurrence]:
     """From a nominal time on, what quiet hours leave."""
-    swallowed = 0
-    while nominal is not None and swallowed < MOST_QUIET_STRETCHES:
+    swallowed: list[int] = []
+    while nominal is not None:
         end = _quiet_until(definition, nominal)
         if end is not None and definition.quiet_policy == "skip":
-            swallowed += 1
+            swallowed.append(nominal)
+            if len(swallowed) == MOST_QUIET_STRETCHES or nominal - swallowed[0] > LONGEST_QUIET_MS:
+                return
             nominal = next_named(definition, end - 1, seed)
             continue
-        swallowed = 0
+        swallowed.clear()
         latest = last_due_with(definition, nominal, seed)
         yield Occurrence(latest, _due_at(definition, latest, seed))
         nominal = next_named(definition, latest, seed)

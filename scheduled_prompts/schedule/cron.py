@@ -14,17 +14,12 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from scheduled_prompts.errors import InvalidSchedule
 from scheduled_prompts.schedule.cron_fields import ANY_DAY, ANY_WEEKDAY, Field, Fields, read_fields
 from scheduled_prompts.schedule.offsets import DAY, MINUTE
-
-if TYPE_CHECKING:
-    from croniter import croniter
 
 _WEEK = 7 * DAY
 _LENGTHS = {month: (30,) if month in (4, 6, 9, 11) else (28, 29) if month == 2 else (31,) for month in range(1, 13)}
@@ -75,51 +70,65 @@ class _Days:
     """The days, counted from 1970-01-01, that match one of several pairs of day-of-month and day-of-week."""
 
     def __init__(self, rules: list[tuple[Field, Field]], months: Field) -> None:
-        self._searches: list[croniter] = []
-        self._lock = threading.Lock()  # a croniter remembers where it is; these are shared by all threads
-        # (a, b): the first match from a on is b; the last match up to b is a. Nearly every question is about
-        # the same day as the one before it. Replaced as a whole, so that no lock is needed to read them.
-        self._next = self._last = (0, -1)
+        self._searches: list[_Search] = []
         if not months.everything or not any(day.everything and weekday.everything for day, weekday in rules):
-            from croniter import croniter  # slow to import, and not all schedules need it
-
-            self._searches = [croniter(f"0 0 {day} {months} {weekday}", 0.0, day_or=False) for day, weekday in rules]
+            self._searches = [_Search(day, months, weekday) for day, weekday in rules]
 
     def first_from(self, day: int) -> int | None:
         """The first matching day from `day` on; None if there is none for 50 years."""
         if not self._searches:
             return day
-        low, high = self._next
-        if low <= day <= high:
-            return high
-        found = min(self._ask((day * DAY - MINUTE) // 1000, back=False), default=None)
-        if found is not None:
-            self._next = (day, found)
-        return found
+        return min((found for each in self._searches if (found := each.first_from(day)) is not None), default=None)
 
     def last_upto(self, day: int) -> int | None:
         """The last matching day up to `day`; None if there was none for 50 years."""
         if not self._searches:
             return day
+        return max((found for each in self._searches if (found := each.last_upto(day)) is not None), default=None)
+
+
+class _Search:
+    """The days that match one pair: a croniter, and its latest answers.
+
+    Nearly every question is about the same day as the one before it, or follows on it.
+    """
+
+    def __init__(self, day: Field, month: Field, weekday: Field) -> None:
+        from croniter import croniter  # slow to import, and not all schedules need it
+
+        self._croniter = croniter(f"0 0 {day} {month} {weekday}", 0.0, day_or=False)
+        self._lock = threading.Lock()  # a croniter remembers where it is; these are shared by all threads
+        # (a, b): the first match from a on is b; the last match up to b is a. Replaced as a whole, so that no lock is
+        # needed to read them.
+        self._next = self._last = (0, -1)
+
+    def first_from(self, day: int) -> int | None:
+        low, high = self._next
+        if low <= day <= high:
+            return high
+        found = self._ask((day * DAY - MINUTE) // 1000, back=False)
+        if found is not None:
+            self._next = (day, found)
+        return found
+
+    def last_upto(self, day: int) -> int | None:
         low, high = self._last
         if low <= day <= high:
             return low
-        found = max(self._ask((day * DAY + MINUTE) // 1000, back=True), default=None)
+        found = self._ask((day * DAY + MINUTE) // 1000, back=True)
         if found is not None:
             self._last = (found, day)
         return found
 
-    def _ask(self, second: int, *, back: bool) -> Iterator[int]:
+    def _ask(self, second: int, *, back: bool) -> int | None:
         from croniter import CroniterBadDateError
 
-        for search in self._searches:
-            move = search.get_prev if back else search.get_next
-            try:
-                with self._lock:
-                    found = move(float, start_time=second)
-            except (CroniterBadDateError, OverflowError, ValueError):
-                continue  # nothing within 50 years, or the calendar ends before that
-            yield int(found) * 1000 // DAY
+        move = self._croniter.get_prev if back else self._croniter.get_next
+        try:
+            with self._lock:
+                return int(move(float, start_time=second)) * 1000 // DAY
+        except (CroniterBadDateError, OverflowError, ValueError):
+            return None  # nothing within 50 years, or the calendar ends before that
 
 
 class CronMinutes:
@@ -211,7 +220,7 @@ def check_rhythm(expression: str, every_weeks: int, anchor: date) -> None:
     """Raise `InvalidSchedule` if no match of `expression` ever falls into one of the weeks."""
     if EveryNthWeek(parse(expression), every_weeks, anchor).after(_monday(-1_000_000)) is None:
         raise InvalidSchedule(
-            f"no match of {expression!r} falls into every {every_weeks}th week from {anchor} on",
+            f"no match of {expression!r} falls into the one week in {every_weeks} that counts from {anchor} on",
             hint="choose another anchor or fewer weeks",
         )
 
