@@ -20,6 +20,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from scheduled_prompts.approval import Approval
+from scheduled_prompts.caller import Caller
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.errors import Conflict, InvalidInput, NotFound
@@ -81,6 +83,8 @@ class Life:
         self.halted = False
         self.purged = False
         self.pauses: list[list[int | None]] = []
+        self.waits: list[list[int | None]] = []
+        """For approval."""
         self.edits: list[int] = []
         self.cancelled: int | None = None
 
@@ -107,10 +111,10 @@ class Life:
     async def wait(self, minutes: float) -> None:
         await self.store.clock.sleep(minutes * 60)
 
-    async def edit(self, **changes: Any) -> None:
+    async def edit(self, by: Scheduler | None = None, **changes: Any) -> None:
         before = await self.scheduler.get(self.prompt)
         at = self.now
-        edited = await self.scheduler.edit(self.prompt, force=True, **changes)
+        edited = await (by or self.scheduler).edit(self.prompt, force=True, **changes)
         if edited.prompt.seq == before.seq:
             return  # the schedule stayed
         self.edits.append(at)
@@ -120,6 +124,23 @@ class Life:
         era.ahead = {int(fire.partition("@")[2]) for fire in fires if "@" in fire}
         self.eras.append(Era(at, edited.prompt))
         era.ahead -= set(self._of(edited.prompt, at, at + AHEAD_MS + 1))
+
+    async def ask(self, **changes: Any) -> None:
+        """An edit by an agent: it is to be approved."""
+        await self.edit(self.scheduler.as_caller(Caller(agent="bot")), **changes)
+        prompt = await self.scheduler.get(self.prompt)
+        if prompt.pending_since is not None and (not self.waits or self.waits[-1][1] is not None):
+            self.waits.append([self.now, None])
+            if self.pauses and self.pauses[-1][1] is None:
+                self.pauses[-1][1] = self.now
+
+    async def approve(self) -> None:
+        await self.scheduler.approve(self.prompt, "fine")
+        self.waits[-1][1] = self.now
+
+    async def reject(self) -> None:
+        await self.scheduler.reject(self.prompt)
+        self.waits[-1][1] = self.cancelled = self.now
 
     async def pause(self) -> None:
         await self.scheduler.pause(self.prompt, "rest")
@@ -189,6 +210,10 @@ class Life:
             "text": lambda: self.edit(text=f"text {self.now}"),
             "pause": self.pause,
             "resume": self.resume,
+            "ask": lambda: self.ask(text=f"asked {self.now}"),
+            "ask when": lambda when: self.ask(when=when),
+            "approve": self.approve,
+            "reject": self.reject,
             "skip": lambda: self.scheduler.skip(self.prompt, "next"),
             "unskip": lambda: self.scheduler.unskip(self.prompt, "next"),
             "run": lambda: self.scheduler.run_now(self.prompt),
@@ -272,6 +297,8 @@ class Life:
             case "paused":
                 gave_up = row.reason == "failures" and self.failed >= 2
                 assert gave_up or any(end is None or nominal <= end for _, end in self.pauses), said
+            case "pending_approval":
+                assert any(end is None or nominal <= end for _, end in self.waits), said
             case "edited":
                 assert any(nominal <= at + AHEAD_MS for at in self.edits), said
             case "cancelled" if row.fire is None:
@@ -333,6 +360,8 @@ def steps() -> st.SearchStrategy[list[tuple[Any, ...]]]:
         windows().map(lambda changes: ("policies", changes)),
         st.sampled_from([(name,) for name in ("text", "skip", "unskip", "run", "purge", "cancel", "move")]),
         st.sampled_from([(name,) for name in ("up", "down", "crash", "halt", "pause", "resume")]),
+        st.sampled_from([("ask",), ("approve",), ("approve",), ("reject",)]),
+        schedules().map(lambda when: ("ask when", when)),
         st.integers(1, 20).map(lambda minutes: ("outage", minutes)),
         st.sampled_from([("break", 1), ("break", 7), ("stop", 5)]),
         MODES.map(lambda mode: ("mode", mode)),
@@ -345,7 +374,8 @@ async def live(when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...
     clock = VirtualClock("2026-01-01T00:00:20Z", seed=seed)
     url = f"memory:lives{next(_stores)}"
     async with Store(url, clock=clock) as store:
-        lived = Life(url, store, Scheduler(store, timezone="UTC"))
+        approval = Approval(agents=("*",), expires_after=30 * 60)
+        lived = Life(url, store, Scheduler(store, timezone="UTC", approval=approval))
         lived.mode = mode
         try:
             await lived.begin(when, chosen)
@@ -361,6 +391,8 @@ async def live(when: Schedule, chosen: dict[str, Any], life: list[tuple[Any, ...
             answer = await lived.scheduler.explain(
                 lived.prompt, since=lived.eras[0].since, until=lived.now + AFTERWARDS
             )
+            if answer.prompt.decision == "expired":
+                lived.cancelled = answer.prompt.decided_at
             try:
                 lived.check(answer)
             except AssertionError as error:

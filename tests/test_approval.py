@@ -436,6 +436,26 @@ async def test_another_rhythm_or_another_text_is_asked_for_from_inside_too(lab: 
         assert [fire.status for fire in await s.fires(prompt.id)] == ["succeeded"]
 
 
+async def test_what_a_fire_makes_is_asked_for_as_anything_is(lab: Lab) -> None:
+    async with lab:
+        runner = Worker(60)
+        s = await scene(lab, runner, **CALM)
+        person = Scheduler(s.store, timezone="UTC", approval=ALL, actor="cli:eve", limits=Limits(max_depth=1))
+        prompt = await asked(person.as_caller(BOT), "in 20m", key="mine")
+        await person.approve(prompt.id)
+        await s.sleep(20 * 60 + 1)
+        [fire] = runner.begun
+        inside = person.as_caller(BOT.model_copy(update={"fire": fire.id, "attempt": fire.attempt}))
+        child = await asked(inside, "in 1h")
+        assert (child.status, child.lineage) == (PENDING, (prompt.id,))
+        again = await inside.schedule("hello", "in 2h", key="mine")
+        assert (again.prompt.id, again.prompt.status) == (prompt.id, PromptStatus.SCHEDULED)
+        other = await inside.schedule("something else", "in 2h", key="mine")
+        assert (other.prompt.id, other.prompt.status) == (prompt.id, PENDING)
+        for decide in (inside.approve, inside.reject):
+            assert "may not" in await refusal(decide(child.id), Forbidden)
+
+
 # The account
 
 

@@ -209,6 +209,19 @@ async def resumed(store: Store, prompt: ScheduledPrompt, *, next_at: int) -> Sch
     return await read(store, prompt)
 
 
+async def pending(store: Store, *, seconds: float = 600.0, **fields: Any) -> ScheduledPrompt:
+    """A prompt that waits for approval for so long."""
+    now = store.clock.now()
+    asked = {"pending_since": now, "pending_until": now + round(seconds * 1000), "pending_why": "a person is to see it"}
+    return await read(store, await saved(store, status="pending_approval", pending_by="agent:bot", **asked, **fields))
+
+
+async def approved(store: Store, prompt: ScheduledPrompt, *, next_at: int) -> ScheduledPrompt:
+    status = "scheduled" if isinstance(prompt.schedule, Once) else "active"
+    assert await store.approve(await read(store, prompt), status, next_at, next_at, note="fine", by="eve") is None
+    return await read(store, prompt)
+
+
 async def skipping(store: Store, prompt: ScheduledPrompt, *nominals: int) -> ScheduledPrompt:
     """The prompt, of which these and no other occurrences are to be skipped."""
     assert await store.skip("skip", await read(store, prompt), nominals[-1], nominals) == "done"

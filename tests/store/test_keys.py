@@ -17,6 +17,7 @@ from tests.store.steps import (
     EVERYTHING,
     HOUR,
     LEASE,
+    approved,
     claim_for,
     claimed,
     damage,
@@ -24,6 +25,7 @@ from tests.store.steps import (
     manual_for,
     new_prompt,
     paused,
+    pending,
     queued,
     read,
     reap,
@@ -63,6 +65,7 @@ SPELLED = {
     "ended_key(7)": KEYS.ended(7),
     "spend_key('owner:ann')": KEYS.spend("owner:ann"),
     "quarantine_key": KEYS.quarantine,
+    "approvals_key": KEYS.approvals,
     "halts_key": KEYS.halts,
     "platforms_key": KEYS.platforms,
     "events_key": KEYS.events,
@@ -138,6 +141,11 @@ async def test_every_script_touches_only_keys_and_channels_of_its_namespace(real
             await edited(store, changing, next_at=store.clock.now() + 5 * HOUR)
             await skipping(store, changing, store.clock.now() + 6 * HOUR)
             await resumed(store, await paused(store, changing), next_at=store.clock.now() + 7 * HOUR)
+            await approved(store, await pending(store, agent="bot"), next_at=store.clock.now() + HOUR)
+            await store.reject((await pending(store)).id)
+            await pending(store, seconds=0)
+            assert len(await store.expire_approvals()) == 1
+            assert (await store.approvals())[0] == 0
             assert await store.quarantine(await read(store, changing), "broken")
             await edited(store, changing, next_at=store.clock.now() + 8 * HOUR)
             assert await store.cancel_fire(await queued(store)) == "ended"

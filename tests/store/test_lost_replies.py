@@ -36,6 +36,7 @@ from tests.store.steps import (
     ending,
     manual_for,
     new_prompt,
+    pending,
     queued,
     read,
     read_fire,
@@ -202,6 +203,20 @@ async def test_a_prompt_is_paused_and_resumed_once(real_lab: RealLab, cut: Misfo
         assert await wire.store.resume(paused, "active", due + HOUR, due + HOUR) is None
         assert (await read(wire.store, prompt)).version == 3
         assert [span.kind for span in await wire.store.spans(prompt.id)] == ["paused", "resumed"]
+
+
+@cuts
+async def test_a_person_decides_once(real_lab: RealLab, cut: Misfortune) -> None:
+    async with real_lab:
+        wire = await line(real_lab)
+        wanted, left = await pending(wire.store), await pending(wire.store)
+        due = wire.store.clock.now() + HOUR
+        wire.next(cut)
+        assert await wire.store.approve(wanted, "active", due, due, note="fine", by="eve") is None
+        wire.next(cut)
+        assert await wire.store.reject(left.id, by="eve") == (0, 0)
+        assert [span.kind for span in await wire.store.spans(wanted.id)] == ["pending", "approved"]
+        assert [span.kind for span in await wire.store.spans(left.id)] == ["pending", "rejected"]
 
 
 @cuts

@@ -23,6 +23,7 @@ from tests.store.steps import (
     ending,
     new_prompt,
     paused,
+    pending,
     queued,
     read_fire,
     running,
@@ -86,7 +87,7 @@ async def test_where_memory_is_full_no_change_is_made_by_half_and_nothing_is_set
         store = await own_lab.reach()
         prompt = await saved(store)
         await claimed(store, prompt)
-        asleep = await paused(store, await saved(store))
+        asleep, waiting = await paused(store, await saved(store)), await pending(store)
         now, later = await _read(store, prompt), store.clock.now() + 3 * HOUR
         before = own_lab.keys()
         with full_memory(own_lab):
@@ -96,6 +97,9 @@ async def test_where_memory_is_full_no_change_is_made_by_half_and_nothing_is_set
                 store.pause(prompt.id, reason="requested"),
                 store.resume(asleep, "active", later, later),
                 store.skip("skip", now, later, [later]),
+                store.edit({**edit_of(now, text="x"), "approval": {"until": "9000000000000", "why": "so"}}),
+                store.approve(waiting, "active", later, later),
+                store.reject(waiting.id),
                 store.quarantine(now, "broken"),
                 store.claim([claim_for(now)]),
             ):

@@ -23,6 +23,7 @@ from tests.store.steps import (
     manual_for,
     new_prompt,
     paused,
+    pending,
     queued,
     read,
     read_fire,
@@ -179,6 +180,39 @@ async def resuming(store: Store) -> Call:
     return lambda: store.resume(prompt, "active", due, due, op="op")
 
 
+async def asking(store: Store) -> Call:
+    prompt = new_prompt(store, status="pending_approval", pending_since=1, pending_until=9 * 10**12, pending_why="so")
+    return lambda: store.create(prompt, op="op")
+
+
+async def asking_by_an_edit(store: Store) -> Call:
+    prompt = await saved(store)
+    await claimed(store, prompt)
+    item = edit_of(await read(store, prompt), text="new")
+    return lambda: store.edit({**item, "approval": {"until": "9000000000000", "why": "so"}}, op="op")
+
+
+async def approving(store: Store) -> Call:
+    prompt, due = await pending(store), store.clock.now() + HOUR
+    return lambda: store.approve(prompt, "active", due, due, note="fine", by="eve", op="op")
+
+
+async def approving_too_late(store: Store) -> Call:
+    prompt, due = await pending(store, seconds=0), store.clock.now() + HOUR
+    return lambda: store.approve(prompt, "active", due, due, op="op")
+
+
+async def rejecting(store: Store) -> Call:
+    prompt = await pending(store)
+    return lambda: store.reject(prompt.id, note="no", by="eve", op="op")
+
+
+async def expiring(store: Store) -> Call:
+    await pending(store, seconds=0)
+    await pending(store)
+    return lambda: store.expire_approvals(op="op")
+
+
 async def skipping_one(store: Store) -> Call:
     prompt = await saved(store)
     due = prompt.next_at or 0
@@ -249,6 +283,12 @@ CASES: list[Case] = [
     repairing,
     pausing,
     resuming,
+    asking,
+    asking_by_an_edit,
+    approving,
+    approving_too_late,
+    rejecting,
+    expiring,
     skipping_one,
     skipping_what_was_claimed_ahead,
     unskipping,

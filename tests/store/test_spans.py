@@ -11,7 +11,20 @@ from scheduled_prompts.schedule import Interval
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Span
 from tests.conftest import Lab
-from tests.store.steps import HOUR, claim_for, claimed, damage, edit_of, edited, new_prompt, read, saved, skipping
+from tests.store.steps import (
+    HOUR,
+    approved,
+    claim_for,
+    claimed,
+    damage,
+    edit_of,
+    edited,
+    new_prompt,
+    pending,
+    read,
+    saved,
+    skipping,
+)
 
 
 async def kinds(store: Store, prompt_id: str) -> list[tuple[str, str | None]]:
@@ -134,13 +147,15 @@ async def test_an_entry_that_is_none_is_trimmed_like_any_other(lab: Lab) -> None
         assert (len(spans), spans[0].kind, spans[0].trimmed, spans[0].since) == (1000, "trimmed", 3, 7)
 
 
-@pytest.mark.parametrize("change", ["cancel", "pause", "resume", "edit", "skip"])
+@pytest.mark.parametrize("change", ["cancel", "pause", "resume", "edit", "skip", "approve", "reject"])
 async def test_a_list_that_is_none_keeps_nobody_from_a_change(lab: Lab, change: str) -> None:
     async with lab:
         store = await lab.store()
         prompt = await saved(store)
         if change == "resume":
             await store.pause(prompt.id, reason="requested")
+        if change in ("approve", "reject"):
+            prompt = await pending(store)
         damage(lab, f"spans:{prompt.id}")
         due = store.clock.now() + HOUR
         if change == "cancel":
@@ -149,6 +164,10 @@ async def test_a_list_that_is_none_keeps_nobody_from_a_change(lab: Lab, change: 
             assert await store.pause(prompt.id, reason="requested") == 0
         elif change == "resume":
             assert await store.resume(await read(store, prompt), "active", due, due) is None
+        elif change == "approve":
+            await approved(store, prompt, next_at=due)
+        elif change == "reject":
+            assert await store.reject(prompt.id) == (0, 0)
         elif change == "edit":
             assert await store.edit(edit_of(prompt, text="new")) == 2
         else:
