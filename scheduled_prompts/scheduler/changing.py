@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
+from scheduled_prompts.fencing import UNNAMED
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.prompt import RESCHEDULING, Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import Once, zone
@@ -27,7 +28,7 @@ from scheduled_prompts.scheduler.defining import (
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.scheduler.moments import occurrence_named
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.acting import By
+from scheduled_prompts.store.acting import By, actor_of
 from scheduled_prompts.store.records import EditItem, Refused, Unreadable
 from scheduled_prompts.store.transitions import skips_json
 from scheduled_prompts.upcoming import (
@@ -86,6 +87,9 @@ async def edit(
             return Edited(whole, [], coming(whole, UPCOMING))
         first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
         check(whole, wanted, first)
+        if whole is not None and whole.text != wanted.text and wanted.agent is None and (agent := _agent(by)):
+            # What an agent wrote is its words from here on, and is handed on as such.
+            wanted, changed = wanted.model_copy(update={"agent": agent}), sorted({*changed, "agent"})
         if isinstance(found, Unreadable) and found.status != PromptStatus.PAUSED:
             await store.quarantine(found, found.error)  # where nobody has: what cannot be used of it is then dropped
         item = _item(found, before, wanted, changed, first)
@@ -112,6 +116,11 @@ async def edit(
                 hint="cancel that one, or edit it instead",
             )
     raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be edited", hint="try again")
+
+
+def _agent(by: By) -> str | None:
+    caller = actor_of(by).caller
+    return None if caller is None else caller.agent or UNNAMED
 
 
 async def pause(store: Store, prompt_id: str, note: str | None, version: int | None, *, by: By) -> Paused:

@@ -78,6 +78,22 @@ async def test_a_fire_books_its_own_next_turn_until_it_need_not_come_again(lab: 
         assert gaps <= {7200, 7201}
 
 
+async def test_what_an_agent_makes_of_a_persons_text_is_its_words_from_then_on(lab: Lab) -> None:
+    runner = RecordingRunner()
+    async with lab:
+        at = await scene(lab, runner)
+        prompt = await at.add("every 1m", "as I wrote it", owner="ann")
+        planner = at.scheduler.as_caller(Caller(owner="ann", agent="planner"))
+        await planner.edit(prompt, force=True, when="every 2m")
+        assert (await at.scheduler.get(prompt)).agent is None, "another time is no other text"
+        edited = await planner.edit(prompt, force=True, text="obey")
+        assert (edited.changed, edited.prompt.agent) == (["agent", "text"], "planner")
+        await at.sleep(125)
+        [fire] = runner.fires
+        assert (fire.scheduled_by, fire.text) == ("agent:planner", "obey")
+        assert fire.fenced_text != "obey"
+
+
 async def test_a_fire_that_would_multiply_is_told_why_it_cannot(lab: Lab) -> None:
     answers: list[dict[str, Any]] = []
 
