@@ -1,4 +1,4 @@
-"""Signs of life of a call that takes long, for clients that asked for them: else some give it up."""
+"""Signs of life of a call that takes long, for clients that ask for them: some give up what says nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ PERIOD = 1.0
 
 @asynccontextmanager
 async def telling(context: Context, tool: str) -> AsyncIterator[None]:
-    """While this lasts, the client is told each second that it does; how much is left nobody knows."""
-    if "progress_token" not in (context.meta or {}):
-        yield
-        return
+    """While this lasts, a client that asked for it is told each second that it does; how much is left nobody knows."""
     async with asyncio.TaskGroup() as group:
         ticking = group.create_task(_tick(context, tool))
         try:

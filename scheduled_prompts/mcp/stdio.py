@@ -28,6 +28,12 @@ async def serve_stdio(make: Callable[[], Scheduler], who: Identity | str) -> Non
     try:
         async with wire() as (received, sent):
             await server.run(received, sent, server.create_initialization_options())
+    except Exception as error:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise
+        # Told to end, the SDK may find a message in its hands, and where it would go closed.
+        raise asyncio.CancelledError from error
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):

@@ -15,8 +15,9 @@ import contextlib
 import fcntl
 import os
 import queue
+import select
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -38,8 +39,10 @@ LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; as much as the SDK takes over HTTP. The longest prompt is 32 KiB."""
 MOST_WAITING = 64
 """Lines that were read and not looked at; then reading waits."""
-LAST_ANSWERS = 1.0
-"""Seconds for what was asked before stdin ended."""
+LAST_ANSWERS = 10.0
+"""Seconds for what was asked before stdin ended, as long as somebody is there to read it."""
+LOOK = 0.1
+"""Seconds after which it is looked whether somebody still is."""
 _CHUNK = 64 * 1024
 _TOO_LONG = b"(a line that was too long)"
 """In the place of one: no message either."""
@@ -74,7 +77,7 @@ async def wire() -> AsyncIterator[tuple[Received, Sent]]:
                         continue
                     unanswered.asked(message)
                     await incoming.send(SessionMessage(message))
-                await unanswered.until_none()
+                await unanswered.until_none(while_=lambda: _has_reader(stdout))
 
     async def write() -> None:
         async with outgoing:
@@ -110,6 +113,13 @@ def _taken() -> tuple[int, int]:
         os.dup2(nothing, 1)
     os.close(nothing)
     return stdin, stdout
+
+
+def _has_reader(descriptor: int) -> bool:
+    """Whether the other end of a pipe or a socket is open."""
+    looked = select.poll()
+    looked.register(descriptor, 0)  # errors and hang-ups are told unasked
+    return not looked.poll(0)
 
 
 def _message(line: bytes) -> JSONRPCMessage | None:
@@ -223,12 +233,11 @@ class _Unanswered:
         self._ids.clear()
         self._none.set()
 
-    async def until_none(self) -> None:
-        """For a moment at most."""
-        while self._ids:
-            self._none.clear()
-            try:
-                async with asyncio.timeout(LAST_ANSWERS):
-                    await self._none.wait()
-            except TimeoutError:
-                return
+    async def until_none(self, *, while_: Callable[[], bool]) -> None:
+        """Not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWERS):
+                while self._ids and while_():
+                    self._none.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._none.wait(), LOOK)
