@@ -213,6 +213,8 @@ class ExplainedAnswer(Answer, total=False):
     outcomes: dict[str, int]
     """How many occurrences came to what."""
     rows: list[AccountRow]
+    conduct: list[str]
+    """What its runs made, and what they tried and were refused: sentences."""
     nearest: list[str | None]
     """Where one time was asked for: the occurrences beside it."""
 

@@ -164,13 +164,14 @@ async def explain_scheduled_prompt(
     for row in answer.rows:
         outcomes[row.outcome] += row.number
     return {
-        "message": _account(answer.prompt, answer.rows, outcomes),
+        "message": words.lines(_account(answer.prompt, answer.rows, outcomes), *answer.conduct[-SHOWN_IN_WORDS:]),
         "scheduled_prompt": prompt_record(answer.prompt, call.scheduler.upcoming(answer.prompt, 1)),
         "timezone": zone_name,
         "since": instant(answer.since, zone_name),
         "until": instant(answer.until, zone_name),
         "outcomes": dict(outcomes),
         "rows": [account_row(row, zone_name) for row in answer.rows[-MOST_ROWS:]],
+        "conduct": answer.conduct[-MOST_ROWS:],
     }
 
 

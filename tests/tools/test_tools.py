@@ -111,11 +111,10 @@ async def test_runs_of_the_last_24_hours_count_against_their_limit(lab: Lab) -> 
         store = await lab.store()
         limits = Limits(fires_per_owner=50)
         tools = tools_over(store, limits=limits)
-        daemon = Daemon(store, runners={"log": RecordingRunner()}, settings=LONG_SPANS, limits=limits)
-        await lab.stack.enter_async_context(daemon)
         ann = Checked(tools.bound(ANN))
-        await ann.ask("schedule_prompt", prompt="look", when="every 1h", max_fires=3)
-        await store.clock.sleep(3 * 3600 + 1)
+        async with Daemon(store, runners={"log": RecordingRunner()}, settings=LONG_SPANS, limits=limits):
+            await ann.ask("schedule_prompt", prompt="look", when="every 10m", max_fires=3)
+            await store.clock.sleep(1801)
         limits_then = (await ann.ask("list_scheduled_prompts"))["limits"]
         assert {"name": "fires_per_owner", "most": 50.0, "used": 3} in limits_then
         await store.clock.sleep(86_400)
@@ -241,18 +240,18 @@ async def test_an_explanation_tells_every_time_and_one(lab: Lab) -> None:
         store = await lab.store()
         await lab.daemon(store, RecordingRunner(), **LONG_SPANS.model_dump())
         ann = Checked(tools_over(store).bound(ANN))
-        await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
-        await ann.ask("skip_occurrence", id="issues")
-        await store.clock.sleep(86_400 + 9 * 3600)
-        answer = await ann.ask("explain_scheduled_prompt", id="issues")
-        assert (answer["outcomes"]["skipped"], answer["outcomes"]["succeeded"]) == (1, 1)
+        await ann.ask("schedule_prompt", prompt="look", when="every hour at :15", key="look")
+        await ann.ask("skip_occurrence", id="look")
+        await store.clock.sleep(2 * 3600)
+        answer = await ann.ask("explain_scheduled_prompt", id="look")
+        assert answer["outcomes"] == {"skipped": 1, "succeeded": 1, "upcoming": 5}
         assert "1 skipped, 1 succeeded" in answer["message"]
         assert [row["outcome"] for row in answer["rows"]][:2] == ["skipped", "succeeded"]
-        why = await ann.ask("explain_scheduled_prompt", id="issues", at="2026-01-01 09:00")
+        why = await ann.ask("explain_scheduled_prompt", id="look", at="2026-01-01 01:15")
         assert "leave it out" in why["message"]
-        nothing = await ann.ask("explain_scheduled_prompt", id="issues", at="2026-01-02 11:00")
+        nothing = await ann.ask("explain_scheduled_prompt", id="look", at="2026-01-01 02:20")
         assert nothing["rows"] == []
-        assert "2026-01-02T09:00:00.000+01:00" in nothing["nearest"]
+        assert "2026-01-01T02:15:00.000+01:00" in nothing["nearest"]
 
 
 async def test_a_preview_makes_nothing(lab: Lab) -> None:
@@ -345,6 +344,10 @@ async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(
         assert other["error"]["code"] == "limit_reached"
         assert "update_scheduled_prompt with id='self'" in other["error"]["hint"]
         assert ran["error"]["code"] == "forbidden"
+        explained = await ann.ask("explain_scheduled_prompt", id="look")
+        [refused] = explained["conduct"]
+        assert "tried to schedule a prompt; refused" in refused
+        assert refused in explained["message"]
         assert len((await ann.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 1
 
 
