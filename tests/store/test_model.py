@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Once
-from scheduled_prompts.store.records import Cancelled, Lease, Refused, Serves
+from scheduled_prompts.store.records import Cancelled, EditItem, Lease, Refused, Serves
 from scheduled_prompts.store.transitions import skips_json
 from scheduled_prompts.testing import VirtualTimeLoop
 from tests.accounting import check_accounts
@@ -62,6 +62,8 @@ class ModelPrompt:
     skips: set[int] = field(default_factory=set)
     ended_at: int | None = None
     failures: int = 0
+    until: int = 0
+    """How long approval is waited for, where it is."""
 
     @property
     def is_armed(self) -> bool:
@@ -185,16 +187,23 @@ class StoreMachine(RuleBasedStateMachine):
         conversation=st.sampled_from([None, "chat"]),
         ahead=st.sampled_from([-HOUR, 0, 30_000, HOUR]),
         pause_after=st.sampled_from([0, 1, 1, 2]),
+        asks=st.sampled_from([False, False, True]),
     )
-    def save(self, once: bool, key: str | None, ahead: int, **fields: Any) -> None:
+    def save(self, once: bool, key: str | None, ahead: int, asks: bool, **fields: Any) -> None:
         async def step() -> None:
-            prompt = new_prompt(self.store, once=once, key=key, next_at=self.store.clock.now() + ahead, **fields)
+            now = self.store.clock.now()
+            until = now + HOUR
+            if asks:
+                waits = {"pending_since": now, "pending_until": until, "pending_why": "so"}
+                fields.update(waits, status="pending_approval")
+            prompt = new_prompt(self.store, once=once, key=key, next_at=now + ahead, **fields)
             holder = self.model.keys.get(key or "")
             if holder in self.model.prompts and self.model.prompts[holder].status not in ENDED:
                 assert await self.store.create(prompt) == holder
                 return
             assert await self.store.create(prompt) is None
             self.model.prompts[prompt.id] = ModelPrompt(prompt, prompt.status, text=prompt.text, next_at=prompt.next_at)
+            self.model.prompts[prompt.id].until = until
             if key is not None:
                 self.model.keys[key] = prompt.id
 
@@ -251,7 +260,7 @@ class StoreMachine(RuleBasedStateMachine):
             item = manual_for(self.store, known.read)
             answer = await self.store.claim([item])
             fresh = known.read.version == known.version
-            assert answer == ["claimed" if fresh and known.status != "cancelled" else "lost"]
+            assert answer == ["claimed" if fresh and known.status not in ("cancelled", "pending_approval") else "lost"]
             if answer == ["claimed"]:
                 self._fire(item["fire"], known, int(item["due"]))
 
@@ -272,24 +281,44 @@ class StoreMachine(RuleBasedStateMachine):
         platform=st.sampled_from(PLATFORMS),
         agent=st.sampled_from([None, "bot"]),
         conversation=st.sampled_from(["chat", "room"]),
+        asks=st.booleans(),
     )
-    def edit_text(self, pick: int, text: str, **others: str | None) -> None:
+    def edit_text(self, pick: int, text: str, asks: bool, **others: str | None) -> None:
         known = self.some_prompt(pick)
-        answer = self.run(self.store.edit(edit_of(known.read, text=text, **others)))
+        answer = self.run(self.store.edit(self._asking(edit_of(known.read, text=text, **others), asks)))
         if known.status in ("cancelled", "quarantined") or known.read.version != known.version:
             assert answer == known.refused
+            return
+        if asks and known.status == "executed":
+            assert answer == "over"
             return
         known.version += 1
         assert answer == known.version
         known.text = text
+        if asks and known.status != "pending_approval":
+            known.seq += 1
+            self._wait(known)
+
+    def _asking(self, item: EditItem, asks: bool) -> EditItem:
+        """By somebody whose edits are to be approved, or not."""
+        return {**item, "approval": {"until": str(self.now() + HOUR), "why": "so"}} if asks else item
+
+    def _wait(self, known: ModelPrompt) -> None:
+        known.status, known.until = "pending_approval", self.now() + HOUR
+        self._take_back(known, self.now(), only_ahead=False)
 
     @precondition(has_prompts)
-    @rule(pick=any_number, text=st.sampled_from("abc"), ahead=st.sampled_from([1, 1_000, HOUR, 3 * HOUR]))
-    def edit_schedule(self, pick: int, text: str, ahead: int) -> None:
+    @rule(
+        pick=any_number,
+        text=st.sampled_from("abc"),
+        ahead=st.sampled_from([1, 1_000, HOUR, 3 * HOUR]),
+        asks=st.booleans(),
+    )
+    def edit_schedule(self, pick: int, text: str, ahead: int, asks: bool) -> None:
         known = self.some_prompt(pick)
         now = self.now()
         item = edit_of(known.read, text=text, next_at=now + ahead)
-        answer = self.run(self.store.edit(item))
+        answer = self.run(self.store.edit(self._asking(item, asks)))
         holder = self.model.keys.get(known.read.key or "")
         if known.status == "cancelled" or known.read.version != known.version:
             assert answer == known.refused
@@ -303,10 +332,13 @@ class StoreMachine(RuleBasedStateMachine):
             known.seq += 1
             known.text, known.next_at, known.ended_at = text, now + ahead, None
             known.failures = 0 if known.status == "quarantined" else known.failures
-            known.status = known.status if known.status == "paused" else item["status"]
             known.skips.clear()
             if known.read.key:
                 self.model.keys[known.read.key] = known.read.id
+            if asks and known.status != "pending_approval":
+                self._wait(known)
+                return
+            known.status = known.status if known.status in ("paused", "pending_approval") else item["status"]
             self._take_back(known, now, only_ahead=True)
 
     def _take_back(self, known: ModelPrompt, now: int, *, only_ahead: bool) -> int:
@@ -349,6 +381,57 @@ class StoreMachine(RuleBasedStateMachine):
         known.version += 1
         known.seq += 1
         known.skips = {skip for skip in known.read.skips if skip >= following}
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
+    def approve(self, pick: int, ahead: int) -> None:
+        known = self.some_prompt(pick)
+        following = self.now() + ahead
+        status = "scheduled" if isinstance(known.read.schedule, Once) else "active"
+        answer = self.run(self.store.approve(known.read, status, following, following))
+        if known.status != "pending_approval" or known.read.version != known.version:
+            assert answer == known.refused
+        elif known.until <= self.now():
+            assert answer == Refused("late")
+        elif known.read.seq != known.seq or (known.last is not None and following <= known.last):
+            assert answer == known.refused
+        else:
+            assert answer is None
+            known.status, known.next_at, known.failures = status, following, 0
+            known.version += 1
+            known.seq += 1
+            known.skips = {skip for skip in known.read.skips if skip >= following}
+
+    @precondition(has_prompts)
+    @rule(pick=any_number, with_version=st.booleans())
+    def reject(self, pick: int, with_version: bool) -> None:
+        known = self.some_prompt(pick)
+        version = known.read.version if with_version else None
+        answer = self.run(self.store.reject(known.read.id, version=version))
+        if known.status != "pending_approval" or version not in (None, known.version):
+            assert answer == known.refused
+        else:
+            assert answer == self._end(known)
+
+    @rule()
+    def expire(self) -> None:
+        now = self.now()
+        late = [p for p in self.model.prompts.values() if p.status == "pending_approval" and p.until <= now]
+        assert set(self.run(self.store.expire_approvals())) == {known.read.id for known in late}
+        for known in late:
+            self._end(known)
+
+    def _end(self, known: ModelPrompt) -> tuple[int, int]:
+        """It is cancelled. Returns how many fires ended by that, and how many were asked to."""
+        live = self.model.live(known.read.id)
+        running = [fire for fire in live if fire.status == "running"]
+        known.status, known.next_at, known.ended_at = "cancelled", None, self.now()
+        known.version += 1
+        known.seq += 1
+        known.skips.clear()
+        for fire in live:
+            fire.stop("cancelled")
+        return len(live) - len(running), len(running)
 
     @precondition(has_prompts)
     @rule(pick=any_number, mode=st.sampled_from(["skip", "unskip"]), later=st.integers(-1, 2))
@@ -487,9 +570,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.settle(0, outcome)
 
     def _rests(self, fire: ModelFire) -> bool:
-        """Whether there is no next attempt, because its prompt was paused meanwhile."""
+        """Whether there is no next attempt, because its prompt was paused meanwhile, or waits for approval."""
         known = self.model.prompts.get(fire.prompt)
-        return not fire.is_manual and known is not None and known.status == "paused"
+        return not fire.is_manual and known is not None and known.status in ("paused", "pending_approval")
 
     def _count_end(self, fire: ModelFire, now: int) -> None:
         """So many failures in a row pause a recurring prompt."""
@@ -538,14 +621,8 @@ class StoreMachine(RuleBasedStateMachine):
         if known.status == "cancelled" or (known.status == "executed" and not live):
             assert answer == Refused(known.status)
             return
-        running = [fire for fire in live if fire.status == "running"]
-        assert answer == Cancelled(known.status, len(live) - len(running), len(running))
-        known.status, known.next_at, known.ended_at = "cancelled", None, self.now()
-        known.version += 1
-        known.seq += 1
-        known.skips.clear()
-        for fire in live:
-            fire.stop("cancelled")
+        before = known.status
+        assert answer == Cancelled(before, *self._end(known))
 
     @precondition(has_prompts)
     @rule(back=st.sampled_from([-1, 0, HOUR]))
