@@ -108,7 +108,8 @@ def first_due_with(definition: Definition, nominal: int, seed: str) -> int:
     for instant in (nominal, nominal - 1):  # in quiet hours, or where they end
         if _quiet_until(definition, instant) is not None:
             since = quiet_since(definition.quiet_hours, zone(definition.timezone), instant)
-            return next_named(definition, since - 1, seed) or nominal
+            first = next_named(definition, since - 1, seed)
+            return nominal if first is None else first
     return nominal
 
 
@@ -130,7 +131,8 @@ def _to_fire(definition: Definition, nominal: int | None, seed: str) -> Iterator
 
 
 def _due_at(definition: Definition, nominal: int, seed: str) -> int:
-    start = _deferred_to(definition, nominal) or nominal
+    end = _deferred_to(definition, nominal)
+    start = nominal if end is None else end
     if not definition.jitter_ms or is_skipped_as_quiet(definition, nominal):
         return start
     # Whether or not the window has closed by then: its end moves no occurrence before it.
