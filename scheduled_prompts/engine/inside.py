@@ -29,12 +29,14 @@ log = structlog.get_logger()
 SCOPES = frozenset({Scope.READ, Scope.WRITE})
 NO_TOKEN = "none"
 """Stands where a token cannot be made: nobody takes it for one, and so a child does not act as the operator instead."""
+SECRET_IS_FRESH_MS = 60_000
+SECRET_PATIENCE = 0.5
 LOOK_AGAIN = 1.0
 VARIABLE = "SCHEDULED_PROMPTS_"
 
 
 def caller_in(fire: Fire) -> Caller:
-    """The agent whose fire it is, with the rights of that fire."""
+    """The agent whose fire it is, with the rights of that fire. It names no runner: what it makes goes to its own."""
     definition = fire.prompt
     assert definition is not None
     return Caller(
@@ -42,6 +44,7 @@ def caller_in(fire: Fire) -> Caller:
         agent=definition.agent,
         conversation=definition.conversation,
         platform=definition.platform,
+        runners=(),
         scopes=SCOPES,
         fire=fire.id,
         attempt=fire.attempt,
@@ -53,6 +56,8 @@ class Insides:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
+        self._secret: bytes | None = None
+        self._secret_read_at = 0
 
     def of(self, fire: Fire, ends_at: int) -> InsideFire:
         """Of one attempt, which is to end by `ends_at` (ms UTC)."""
@@ -62,12 +67,28 @@ class Insides:
         """Raises StoreUnreachable, StoreUnusable."""
         scheduler = self.scheduler
         return tokens.issue_fire(
-            await scheduler.store.secret(),
+            await self._known_secret(),
             caller,
             expires_at=expires_at,
             rules=tokens.Rules(scheduler.limits, scheduler.approval, scheduler.budgets),
             namespace=scheduler.store.keys.namespace,
         )
+
+    async def _known_secret(self) -> bytes:
+        """Read again after a while, for it may be another one by then. A store that is away delays no fire for long."""
+        now = self.scheduler.clock.now()
+        if self._secret is None or now - self._secret_read_at >= SECRET_IS_FRESH_MS:
+            try:
+                async with asyncio.timeout(SECRET_PATIENCE):
+                    self._secret = await self.scheduler.store.secret()
+                self._secret_read_at = now
+            except TimeoutError as error:
+                if self._secret is None:
+                    raise StoreUnreachable(f"{self.scheduler.store.description} does not answer") from error
+            except (StoreUnreachable, StoreUnusable):
+                if self._secret is None:
+                    raise
+        return self._secret
 
     @cached_property
     def toolbox(self) -> Tools:
@@ -131,7 +152,7 @@ class InsideFire:
                 raise RuntimeError("the daemon has ended") from None
             except TimeoutError:
                 if answer.done():
-                    raise
+                    return answer.result()
                 if not self._loop.is_running():  # it will not be carried out any more
                     answer.cancel()
                     raise RuntimeError("the daemon has ended") from None

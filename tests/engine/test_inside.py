@@ -17,6 +17,7 @@ from scheduled_prompts.engine.inside import NO_TOKEN, InsideFire
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
 from scheduled_prompts.tokens import Rules
 from tests.conftest import Lab
+from tests.engine.faults import unsteady_store
 from tests.engine.scenes import scene
 
 SELDOM = {"watch_period": 3600, "heartbeat_period": 3600, "sweep_period": 3600}
@@ -50,7 +51,7 @@ async def test_a_runner_acts_as_the_agent_whose_fire_it_is(lab: Lab) -> None:
         assert fire.status == "succeeded"
         [caller] = callers
         assert (caller.owner, caller.agent, caller.conversation, caller.platform) == ("ann", "planner", "c1", "chat")
-        assert (caller.fire, caller.attempt, caller.runners) == (fire.id, 1, None)
+        assert (caller.fire, caller.attempt, caller.runners) == (fire.id, 1, ())
         assert caller.scopes == {Scope.READ, Scope.WRITE}
 
 
@@ -179,7 +180,7 @@ async def test_who_would_wait_for_the_loop_in_the_loop_is_told_so(lab: Lab) -> N
         assert "await fire.tools.call" in str((await at.fire(prompt)).error)
 
 
-async def test_a_tool_that_a_fire_may_not_use_is_not_shown_and_not_known(lab: Lab) -> None:
+async def test_a_tool_that_a_fire_may_not_use_is_not_shown_and_refused(lab: Lab) -> None:
     seen: list[Any] = []
 
     async def work(fire: Fire) -> str:
@@ -195,7 +196,7 @@ async def test_a_tool_that_a_fire_may_not_use_is_not_shown_and_not_known(lab: La
         assert seen[0] == seen[1]
         assert "schedule_prompt" in seen[0]
         assert not {"cleanup_expired_prompts", "run_scheduled_prompt_now"} & seen[0]
-        assert seen[2]["error"]["code"] == "unknown_tool"
+        assert seen[2]["error"]["code"] == "forbidden"
 
 
 async def test_the_tools_end_with_the_attempt(lab: Lab) -> None:
@@ -359,3 +360,30 @@ async def test_a_child_gets_what_it_needs_to_act_as_the_fires_agent(lab: Lab) ->
         assert (claims[0].caller.fire, claims[0].rules) == (fire.id, Rules())
         assert claims[0].expires_at == fire.started_at + 60_000, "at most its timeout"
         assert token not in str(lab.keys())
+
+
+async def test_a_store_that_is_away_delays_no_child_and_makes_none_an_operator(lab: Lab) -> None:
+    found: list[tuple[str, float]] = []
+
+    async def ask(fire: Fire, *, away: bool) -> None:
+        client.away = away
+        begun = at.now
+        token = (await fire.environment())["SCHEDULED_PROMPTS_TOKEN"]
+        found.append(("none" if token == NO_TOKEN else "a token", (at.now - begun) / 1000))
+        client.away = False
+
+    async def work(fire: Fire) -> None:
+        await ask(fire, away=True)
+        await ask(fire, away=False)
+        await asyncio.sleep(61)
+        await ask(fire, away=True)
+
+    async with lab:
+        store, client = await unsteady_store(lab)
+        store.transport.connection._url = lambda: "redis://somewhere"
+        at = await scene(lab, work, store=store)
+        prompt = await at.add()
+        await at.sleep(80)
+        assert (await at.fire(prompt)).status == "succeeded"
+        assert [token for token, _ in found] == ["none", "a token", "a token"], "a secret that was read is kept"
+        assert max(took for _, took in found) < 1.0

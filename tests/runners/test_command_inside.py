@@ -158,15 +158,17 @@ async def test_a_child_has_the_limits_of_the_daemon_whatever_its_own_settings_sa
     house.rules = {"limits": Limits(max_depth=1, active_per_owner=2)}
     looser = {
         "SCHEDULED_PROMPTS_LIMITS": '{"max_depth": 9, "active_per_owner": 0, "profile": "none"}',
-        "SCHEDULED_PROMPTS_APPROVAL": '{"agents": []}',
+        "SCHEDULED_PROMPTS_RUNNER": "root",
     }
     add = ["add", "child", "--when", "in 1h"]
-    first, second, zoned = await house.says(add, add, ["preview", "every day at 9am"], env=looser)
+    root = [*add, "--runner", "root"]
+    first, second, zoned, other = await house.says(add, add, ["preview", "every day at 9am"], root, env=looser)
     assert (first.code, first.document["prompt"]["depth"]) == (0, 1), first
     assert first.document["prompt"]["runner"] == "child", "as that of the fire it was made in"
     assert first.document["prompt"]["agent"] == "planner"
     assert second.code == 0, "what is executing is over"
     assert zoned.document["timezone"] == "Europe/Berlin"
+    assert (other.code, other.error) == (6, "forbidden: agent:planner may not use the runner 'root'")
     [third] = await house.says(add, env=looser)
     assert third.code == 6
     assert "active_per_owner = 2" in third.error
