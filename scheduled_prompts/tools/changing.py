@@ -35,7 +35,6 @@ REMOVABLE = ("name", "start_at", "end_at", "max_fires", "quiet", "misfire", "max
     example={"id": "issue-summary", "when": "every weekday at 10am"},
     answer=UpdatedAnswer,
     scope=Scope.WRITE,
-    idempotent=True,
 )
 async def update_scheduled_prompt(
     call: Call,
@@ -108,6 +107,7 @@ def _removed(remove: str | None, changes: dict[str, Any]) -> dict[str, None]:
     answer=CancelledAnswer,
     scope=Scope.WRITE,
     destructive=True,
+    idempotent=True,
 )
 async def cancel_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # noqa: A002
     prompt = await call.prompt(id)
@@ -128,6 +128,7 @@ async def cancel_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # n
     example={"id": "issue-summary", "note": "on holiday until monday"},
     answer=PausedAnswer,
     scope=Scope.WRITE,
+    idempotent=True,
 )
 async def pause_scheduled_prompt(
     call: Call,
@@ -149,6 +150,7 @@ async def pause_scheduled_prompt(
     example={"id": "issue-summary"},
     answer=PromptAnswer,
     scope=Scope.WRITE,
+    idempotent=True,
 )
 async def resume_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # noqa: A002
     prompt = await call.prompt(id)

@@ -16,6 +16,8 @@ SELF = ("self", "this", "me", "current", "itself")
 PAGE = 500
 MOST = 5_000
 """So many of the caller's newest prompts are looked through for a key or a name."""
+LEAST_PART = 4
+"""Less of an id is rather the number of a line in a list."""
 SHOWN = 5
 LONGEST_TITLE = 40
 _QUOTED_ID = re.compile(r"\(id ([0-9A-Z]{8,26})\)\s*\Z", re.IGNORECASE)
@@ -38,11 +40,13 @@ async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPro
     quoted = _QUOTED_ID.search(text)  # as messages call a prompt
     text = _URI.sub("", quoted[1] if quoted else text).strip("#\"'“”` ")
     whole = re.split("[@+]", text.upper())[0]  # the id of a fire begins with that of its prompt
-    if len(whole) == ids.ID_LENGTH and ids.could_be_part_of_an_id(whole):
+    if len(whole) in (ids.ID_LENGTH, ids.SHORT_LENGTH) and ids.could_be_part_of_an_id(whole):
+        # By far the most; no record but that one is read.
         try:
             return await scheduler.get(whole)
         except NotFound as error:
-            raise NotYours(said) from error
+            if len(whole) == ids.ID_LENGTH:
+                raise NotYours(said) from error
     found = await _named(scheduler, text)
     if len(found) > 1:
         raise InvalidInput(
@@ -56,15 +60,13 @@ async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPro
 
 async def _named(scheduler: Scheduler, text: str) -> list[ScheduledPrompt]:
     """The prompts that go by a text: by what is most certain, and the living ones before those that have ended."""
-    ends: list[ScheduledPrompt] = []
     keys: list[ScheduledPrompt] = []
     names: list[ScheduledPrompt] = []
     parts: list[ScheduledPrompt] = []
-    part = text.upper() if ids.could_be_part_of_an_id(text.upper()) else None
+    is_part = len(text) >= LEAST_PART and ids.could_be_part_of_an_id(text.upper())
+    part = text.upper() if is_part else None
     async for prompt in newest(scheduler, MOST):
-        if part is not None and ids.short(prompt.id) == part:
-            ends.append(prompt)
-        elif prompt.key == text:
+        if prompt.key == text:
             keys.append(prompt)
         elif prompt.name is not None and prompt.name.casefold() == text.casefold():
             names.append(prompt)
@@ -72,7 +74,7 @@ async def _named(scheduler: Scheduler, text: str) -> list[ScheduledPrompt]:
             prompt.id.startswith(part) or prompt.id.endswith(part) or ids.short(prompt.id).startswith(part)
         ):
             parts.append(prompt)
-    for found in (ends, keys, names, parts):
+    for found in (keys, names, parts):
         living = [prompt for prompt in found if not prompt.status.has_ended]
         if found is keys and found:  # of those that had it one after the other the last is meant
             return (living or found)[:1]

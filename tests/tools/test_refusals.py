@@ -129,6 +129,16 @@ async def test_several_of_one_name_are_named_and_none_is_taken(lab: Lab) -> None
         assert shown["scheduled_prompt"]["prompt"] == "two"
 
 
+async def test_the_number_of_a_line_is_no_part_of_an_id(lab: Lab) -> None:
+    async with lab:
+        ann = Checked(tools_over(await lab.store()).bound(ANN))
+        made = await ann.ask("schedule_prompt", prompt="one", when="in 20m")
+        prompt_id = made["scheduled_prompt"]["id"]
+        for said in (prompt_id[0], prompt_id[-1], prompt_id[-3:]):
+            assert (await ann.refused("cancel_scheduled_prompt", id=said))["code"] == "not_found"
+        await ann.ask("cancel_scheduled_prompt", id=prompt_id[-4:])
+
+
 async def test_a_full_limit_is_answered_with_what_fills_it(lab: Lab) -> None:
     async with lab:
         ann = Checked(tools_over(await lab.store(), limits=Limits(active_per_owner=2)).bound(ANN))
