@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from scheduled_prompts.cli.ancestors import found_above
 from scheduled_prompts.cli.bearer import VARIABLE, token_here
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines
@@ -74,6 +75,7 @@ async def serve(choices: Choices, said: Said, *, http: str | None, public_names:
     who: Identity | str
     token = token_here()
     if token is None:
+        _refuse_where_a_token_was_lost()
         who = said.identity()
     else:
         said.refuse_any(f"{VARIABLE} says who calls")
@@ -85,6 +87,15 @@ async def serve(choices: Choices, said: Said, *, http: str | None, public_names:
     gc.enable()
     with ended_by_signals():
         await serve_stdio(lambda: _scheduler(choices), who)
+
+
+def _refuse_where_a_token_was_lost() -> None:
+    """Raises Forbidden where the client runs inside a fire, and did not hand on what says so."""
+    if VARIABLE not in os.environ and found_above(VARIABLE):
+        raise Forbidden(
+            f"the client has a {VARIABLE}, and did not hand it on: it may act for that agent alone",
+            hint=f"let the client's configuration of this server name {VARIABLE}, and _STORE and _NAMESPACE beside it",
+        )
 
 
 def _scheduler(choices: Choices) -> Scheduler:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from scheduled_prompts import Daemon, Fire
+from tests.e2e.household import COMMAND
 from tests.mcp.conftest import Place, told, until
 
 pytestmark = pytest.mark.real_time
@@ -59,7 +62,7 @@ async def test_what_is_wrong_is_an_answer_and_the_server_goes_on(place: Place) -
             ("schedule_prompt", {}, "invalid_input"),
             ("cancel_scheduled_prompt", {"id": "nothing"}, "not_found"),
             ("schedule_promt", {}, "unknown_tool"),
-            ("cleanup_expired_prompts", {}, "unknown_tool"),  # it was not given that scope
+            ("cleanup_expired_prompts", {}, "forbidden"),  # it was not given that scope
         ]:
             answer = told(await client.call_tool(tool, arguments))
             assert (answer["ok"], answer["error"]["code"]) == (False, code), answer
@@ -157,3 +160,18 @@ async def test_what_names_no_runner_and_no_platform_gets_those_of_the_settings(p
             assert (stored["runner"], stored["platform"]) == (runner, "slack")
         refused = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "in 1h", "runner": "other"}))
         assert refused["error"]["code"] == "forbidden"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells there what other processes have")
+@pytest.mark.parametrize(("above", "code"), [("sp1.x.y", 6), ("", 0)])
+def test_a_client_inside_a_fire_that_hands_on_no_token_is_given_no_server(place: Place, above: str, code: int) -> None:
+    """Many clients start servers with an environment of their own choice."""
+    mine = {name: value for name, value in place.environment.items() if not name.startswith("SCHEDULED_PROMPTS_")}
+    client = (
+        "import subprocess, sys; sys.exit(subprocess.run(sys.argv[2:], env=eval(sys.argv[1]), input=b'').returncode)"
+    )
+    words = [sys.executable, "-c", client, repr(mine), COMMAND, "mcp"]
+    environment = place.environment | {"SCHEDULED_PROMPTS_TOKEN": above}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done
+    assert ("did not hand it on" in done.stderr) is bool(above)
