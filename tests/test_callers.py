@@ -198,6 +198,20 @@ async def test_a_caller_takes_nothing_that_it_shares_with_other_owners(lab: Lab)
         assert (kept.priority, kept.concurrency_key) == (99, "gpu")
 
 
+async def test_a_caller_loosens_no_limit_that_a_person_set(lab: Lab) -> None:
+    async with lab:
+        operator = await an_operator(lab)
+        ann = operator.as_caller(ANN)
+        persons = (await operator.schedule("x", "every day at 9am", owner="ann", budget_total=5, max_fires=3)).prompt
+        for said in ({"budget_total": 6}, {"budget_total": None}, {"max_fires": 4}):
+            kind, message, _ = await told(ann.edit(persons.id, force=True, **said))
+            assert kind is Forbidden
+            assert message.startswith("of what a person made no limit is loosened")
+        assert (await ann.edit(persons.id, force=True, budget_total=4)).prompt.budget_total == 4
+        own = (await ann.schedule("x", "every day at 9am", max_fires=3)).prompt
+        assert (await ann.edit(own.id, force=True, max_fires=4)).prompt.max_fires == 4
+
+
 async def test_a_caller_may_name_the_runners_that_it_was_given(lab: Lab) -> None:
     async with lab:
         store = await lab.store()

@@ -380,7 +380,7 @@ async def test_of_a_tree_only_so_many_fires_begin_in_a_day(lab: Lab) -> None:
         ({"timeout": 60}, {"timeout": 61}),
         ({"retries": 1}, {"retries": 2}),
         ({"pause_after": 2}, {"pause_after": 0}),
-        ({}, {"priority": 99}),
+        ({}, {"priority": 60}),
         ({}, {"origin": "goal"}),
         ({"overlap": "skip"}, {"overlap": "allow"}),
         ({"concurrency_key": "gpu"}, {"concurrency_key": None}),

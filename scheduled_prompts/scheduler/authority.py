@@ -25,7 +25,7 @@ from scheduled_prompts.prompt import Definition, ScheduledPrompt
 from scheduled_prompts.scheduler import finding
 from scheduled_prompts.scheduler.defining import check_interval
 from scheduled_prompts.scheduler.finding import Only
-from scheduled_prompts.scheduler.inheriting import check_not_looser
+from scheduled_prompts.scheduler.inheriting import check_ceilings, check_not_looser
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.acting import Actor
 from scheduled_prompts.store.denials import denial
@@ -192,8 +192,10 @@ class Authority:
         gives_it_text = before.text != wanted.text and self.caller.fire is None
         if takes_runner or gives_it_text:  # its words in the hands of a runner that it may not use
             self._runner_for(wanted.runner, None)
-        if wanted.agent is None and before.schedule != wanted.schedule:  # what an agent makes of a person's
-            check_interval(self._limits, wanted.model_copy(update={"agent": UNNAMED}))
+        if before.agent is None:  # a person's: what it may cost, and for how long, that person decided
+            check_ceilings(before, wanted, where="of what a person made")
+            if before.schedule != wanted.schedule:
+                check_interval(self._limits, wanted.model_copy(update={"agent": UNNAMED}))
         if self.caller.fire is not None:
             self._check_in_fire(before, wanted, first)
 

@@ -26,12 +26,17 @@ def inherited(parent: Definition) -> dict[str, Any]:
     return {name: getattr(parent, name) for name in Policies.model_fields if name not in ITS_OWN}
 
 
-def check_not_looser(before: Definition, after: Definition) -> None:
-    """Raises Forbidden where `after` may do more than `before`."""
+def check_ceilings(before: Definition, after: Definition, *, where: str = "in a fire") -> None:
+    """Raises Forbidden where `after` may go on for longer, more often or for more money than `before`."""
     for name in CEILINGS:
         was, becomes = getattr(before, name), getattr(after, name)
         if was is not None and (becomes is None or becomes > was):
-            raise _looser(before, name, was, becomes)
+            raise _looser(before, name, was, becomes, where)
+
+
+def check_not_looser(before: Definition, after: Definition) -> None:
+    """Raises Forbidden where `after` may do more than `before`."""
+    check_ceilings(before, after)
     for name in LOWERED:
         was, becomes = getattr(before, name), getattr(after, name)
         if becomes > was:
@@ -57,13 +62,13 @@ def check_not_looser(before: Definition, after: Definition) -> None:
         )
 
 
-def _looser(before: Definition, name: str, was: Any, becomes: Any) -> Forbidden:
+def _looser(before: Definition, name: str, was: Any, becomes: Any, where: str = "in a fire") -> Forbidden:
     def shown(value: Any) -> str:
         if value is None:
             return "none"
         return before.local(value).isoformat(sep=" ", timespec="seconds") if name == "end_at" else str(value)
 
     return Forbidden(
-        f"in a fire no limit is loosened: {name} is {shown(was)}, and would be {shown(becomes)}",
+        f"{where} no limit is loosened: {name} is {shown(was)}, and would be {shown(becomes)}",
         hint="leave it as it is, or make it stricter",
     )
