@@ -14,7 +14,7 @@ from scheduled_prompts.cli.waiting import first_fire, waiting
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.policies_words import in_words
-from scheduled_prompts.prompt import MAX_TEXT_BYTES
+from scheduled_prompts.prompt import MAX_TEXT_BYTES, PromptStatus
 from scheduled_prompts.scheduler import Scheduled, Scheduler
 from scheduled_prompts.views import fire_view, prompt_view, upcoming_view
 
@@ -60,6 +60,8 @@ async def add(
 
 
 async def _wait(scheduler: Scheduler, answer: Scheduled, document: dict[str, Any], limit: float | None) -> Fire:
+    if answer.prompt.status is PromptStatus.PENDING_APPROVAL:
+        raise CommandFailed("there is nothing to wait for: this prompt waits for approval", document=document)
     if not answer.upcoming:
         raise CommandFailed("there is nothing to wait for: this prompt will not fire again", document=document)
     try:

@@ -33,8 +33,9 @@ async def sweep(
     """
     seen = 0
     await store.wake(serves)
-    for expired in await store.expire_approvals():
-        log.info("approval_expired", prompt=expired)
+    while expired := await store.expire_approvals():
+        for prompt_id in expired:
+            log.info("approval_expired", prompt=prompt_id)
     for platform in await store.platforms():
         if not serves.has_platform(platform):
             continue
