@@ -40,7 +40,9 @@ def forged(token: str, **changes: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "caller", [ANN, Caller(), Caller(owner="ünï", runners=(), scopes=frozenset({Scope.READ}))], ids=repr
+    "caller",
+    [ANN, Caller(), Caller(owner="ünï", runners=(), scopes=frozenset({Scope.READ}))],
+    ids=["ann", "nobody", "who reads"],
 )
 def test_a_callers_token_says_who_it_was_made_for(caller: Caller) -> None:
     claims = read(caller_token(caller), SECRET, now=NOW, namespace="sp")
