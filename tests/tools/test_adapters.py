@@ -46,9 +46,9 @@ def returned(messages: list[ModelMessage]) -> list[dict[str, Any]]:
     return answers
 
 
-async def test_an_agent_of_pydantic_ai_schedules_and_reads_what_it_did_wrong(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_an_agent_of_pydantic_ai_schedules_and_reads_what_it_did_wrong(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         model, seen = saying(
             [
                 ("schedule_prompt", {"prompt": "summarise the issues", "when": "daily at 9"}),
@@ -70,9 +70,9 @@ async def test_an_agent_of_pydantic_ai_schedules_and_reads_what_it_did_wrong(lab
         assert seen[0].function_tools[0].parameters_json_schema == tools.specs(ANN)[0].input_schema
 
 
-async def test_a_toolset_of_pydantic_ai_acts_for_whom_each_run_is(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_a_toolset_of_pydantic_ai_acts_for_whom_each_run_is(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
 
         def caller_of(ctx: RunContext[Caller]) -> Caller:
             return ctx.deps
@@ -86,16 +86,16 @@ async def test_a_toolset_of_pydantic_ai_acts_for_whom_each_run_is(lab: Lab) -> N
             assert len(listed["scheduled_prompts"]) == 1
 
 
-async def test_pydantic_ais_own_test_model_calls_every_tool_by_its_schema_alone(lab: Lab) -> None:
-    async with lab:
-        agent = Agent(TestModel(), toolsets=[PromptToolset(tools_over(await lab.store()), ANN)])
+async def test_pydantic_ais_own_test_model_calls_every_tool_by_its_schema_alone(server_lab: Lab) -> None:
+    async with server_lab:
+        agent = Agent(TestModel(), toolsets=[PromptToolset(tools_over(await server_lab.store()), ANN)])
         result = await agent.run("go")
         assert len(returned(result.all_messages())) == len(ALL)
 
 
-async def test_a_repeated_tool_call_of_pydantic_ai_makes_one_prompt(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_a_repeated_tool_call_of_pydantic_ai_makes_one_prompt(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         once = {"prompt": "look", "when": "in 20m"}
         for _ in range(2):  # the same run again, as after a crash
             model, _ = saying([("schedule_prompt", once)])
@@ -104,9 +104,9 @@ async def test_a_repeated_tool_call_of_pydantic_ai_makes_one_prompt(lab: Lab) ->
         assert len(listed["scheduled_prompts"]) == 1
 
 
-async def test_langchain_tools_are_called_with_tool_calls_of_a_model(lab: Lab) -> None:
-    async with lab:
-        found = {tool.name: tool for tool in langchain_tools(tools_over(await lab.store()), ANN)}
+async def test_langchain_tools_are_called_with_tool_calls_of_a_model(server_lab: Lab) -> None:
+    async with server_lab:
+        found = {tool.name: tool for tool in langchain_tools(tools_over(await server_lab.store()), ANN)}
         assert list(found) == list(ALL)
         calls = [
             {"name": "schedule_prompt", "args": WEEKDAYS | {"max_fires": "3"}, "id": "call_1", "type": "tool_call"},
@@ -128,9 +128,9 @@ async def test_langchain_tools_are_called_with_tool_calls_of_a_model(lab: Lab) -
         assert wrong["error"]["code"] == "invalid_input"
 
 
-async def test_langchain_tools_act_for_whom_each_call_is_and_once_for_each_tool_call(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_langchain_tools_act_for_whom_each_call_is_and_once_for_each_tool_call(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         found = {
             tool.name: tool
             for tool in langchain_tools(tools, lambda config: Caller(**config["configurable"]["caller"]))
@@ -149,9 +149,9 @@ async def test_langchain_tools_act_for_whom_each_call_is_and_once_for_each_tool_
             assert len(listed["scheduled_prompts"]) == 1
 
 
-async def test_langchain_offers_models_the_schema_of_the_tools(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_langchain_offers_models_the_schema_of_the_tools(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         for tool, spec in zip(langchain_tools(tools, ANN), tools.specs(ANN), strict=True):
             function = convert_to_openai_tool(tool)["function"]
             assert (function["name"], function["description"]) == (spec.name, spec.description)

@@ -87,9 +87,9 @@ def test_hints_are_said_in_the_language_of_the_tools(hint: str, said: str) -> No
     assert hint_of(hint) == said
 
 
-async def test_what_is_not_found_is_answered_with_what_is_there_the_likeliest_first(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_what_is_not_found_is_answered_with_what_is_there_the_likeliest_first(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         error = await ann.refused("get_scheduled_prompt", id="issues")
         assert error["code"] == "not_found"
         assert "schedule_prompt makes one" in error["hint"]
@@ -115,9 +115,9 @@ async def test_what_is_somebody_elses_is_refused_as_what_is_not_there(lab: Lab) 
             assert {**theirs, "message": theirs["message"].replace(said, instead)} == nobodys
 
 
-async def test_several_of_one_name_are_named_and_none_is_taken(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_several_of_one_name_are_named_and_none_is_taken(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         first = await ann.ask("schedule_prompt", prompt="one", when="in 20m", name="report")
         second = await ann.ask("schedule_prompt", prompt="two", when="in 20m", name="report")
         error = await ann.refused("cancel_scheduled_prompt", id="report")
@@ -129,9 +129,9 @@ async def test_several_of_one_name_are_named_and_none_is_taken(lab: Lab) -> None
         assert shown["scheduled_prompt"]["prompt"] == "two"
 
 
-async def test_the_number_of_a_line_is_no_part_of_an_id(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_the_number_of_a_line_is_no_part_of_an_id(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         made = await ann.ask("schedule_prompt", prompt="one", when="in 20m")
         prompt_id = made["scheduled_prompt"]["id"]
         for said in (prompt_id[0], prompt_id[-1], prompt_id[-3:]):
@@ -139,9 +139,9 @@ async def test_the_number_of_a_line_is_no_part_of_an_id(lab: Lab) -> None:
         await ann.ask("cancel_scheduled_prompt", id=prompt_id[-4:])
 
 
-async def test_a_full_limit_is_answered_with_what_fills_it(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store(), limits=Limits(active_per_owner=2)).bound(ANN))
+async def test_a_full_limit_is_answered_with_what_fills_it(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store(), limits=Limits(active_per_owner=2)).bound(ANN))
         await ann.ask("schedule_prompt", prompt="one", when="in 20m", key="first")
         await ann.ask("schedule_prompt", prompt="the other one", when="in 30m")
         error = await ann.refused("schedule_prompt", prompt="a third", when="in 40m")
@@ -153,19 +153,19 @@ async def test_a_full_limit_is_answered_with_what_fills_it(lab: Lab) -> None:
         assert "settings" not in error["hint"]
 
 
-async def test_too_near_is_answered_with_how_near_it_may_be(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store(), limits=Limits(min_interval=60)).bound(ANN))
+async def test_too_near_is_answered_with_how_near_it_may_be(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store(), limits=Limits(min_interval=60)).bound(ANN))
         error = await ann.refused("schedule_prompt", prompt="look", when="every 10s")
         assert error["code"] == "limit_reached"
         assert "every 60 s, not more often" in error["message"]
         assert error["hint"] == "let it come less often"
 
 
-async def test_what_a_caller_has_no_scope_for_is_no_tool_of_its(lab: Lab) -> None:
-    async with lab:
+async def test_what_a_caller_has_no_scope_for_is_no_tool_of_its(server_lab: Lab) -> None:
+    async with server_lab:
         reader = Caller(owner="ann", agent="secretary", scopes=frozenset({Scope.READ}))
-        ann = Checked(tools_over(await lab.store()).bound(reader))
+        ann = Checked(tools_over(await server_lab.store()).bound(reader))
         error = await ann.refused("schedule_prompt", prompt="look", when="in 20m")
         assert error["code"] == "forbidden"
         assert error["message"] == "schedule_prompt is not among your tools: it takes the scope write"
@@ -174,19 +174,19 @@ async def test_what_a_caller_has_no_scope_for_is_no_tool_of_its(lab: Lab) -> Non
         )
 
 
-async def test_a_runner_that_is_not_the_callers_is_forbidden(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_a_runner_that_is_not_the_callers_is_forbidden(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         error = await ann.refused("schedule_prompt", prompt="look", when="in 20m", runner="command")
         assert error["code"] == "forbidden"
         assert "it may use: log" in error["hint"]
 
 
 async def test_a_store_that_does_not_answer_is_told_of_without_its_address(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    server_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         structlog.reset_defaults()
 
         async def away(*_: object, **__: object) -> None:
@@ -204,10 +204,10 @@ async def test_a_store_that_does_not_answer_is_told_of_without_its_address(
 
 
 async def test_what_nobody_foresaw_is_an_answer_and_a_line_in_the_log(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    server_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         structlog.reset_defaults()
 
         async def broken(*_: object, **__: object) -> None:

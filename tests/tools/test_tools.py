@@ -38,9 +38,9 @@ NAMES = [
 DAY_MS = 86_400_000
 
 
-async def test_what_is_scheduled_says_when_it_runs_next_with_zone_and_weekday(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_what_is_scheduled_says_when_it_runs_next_with_zone_and_weekday(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         answer = await ann.ask("schedule_prompt", **WEEKDAYS, name="issues")
         assert answer["created"] is True
         assert answer["scheduled_prompt"]["prompt"] == "summarise the issues"
@@ -56,11 +56,11 @@ async def test_what_is_scheduled_says_when_it_runs_next_with_zone_and_weekday(la
         assert "no daemon is running" in answer["message"]
 
 
-async def test_what_a_daemon_serves_is_not_said_to_wait_for_one_and_runs(lab: Lab) -> None:
-    async with lab:
-        store = await lab.store()
+async def test_what_a_daemon_serves_is_not_said_to_wait_for_one_and_runs(server_lab: Lab) -> None:
+    async with server_lab:
+        store = await server_lab.store()
         runner = RecordingRunner("done")
-        await lab.daemon(store, runner, **LONG_SPANS.model_dump())
+        await server_lab.daemon(store, runner, **LONG_SPANS.model_dump())
         ann = Checked(tools_over(store).bound(ANN))
         answer = await ann.ask("schedule_prompt", prompt="look", when="in 20m", key="look")
         assert answer["unserved"] is None
@@ -75,9 +75,9 @@ async def test_what_a_daemon_serves_is_not_said_to_wait_for_one_and_runs(lab: La
         assert "It is over" in shown["message"]
 
 
-async def test_the_same_key_again_makes_nothing_new_and_says_what_differs(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_the_same_key_again_makes_nothing_new_and_says_what_differs(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         first = await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         again = await ann.ask(
             "schedule_prompt", prompt="summarise the issues", when="every weekday at 10am", key="issues"
@@ -122,9 +122,9 @@ async def test_runs_of_the_last_24_hours_count_against_their_limit(lab: Lab) -> 
         assert {"name": "fires_per_owner", "most": 50.0, "used": 0} in limits_later
 
 
-async def test_a_list_goes_on_page_by_page_and_shows_what_is_the_callers_alone(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store())
+async def test_a_list_goes_on_page_by_page_and_shows_what_is_the_callers_alone(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
         ann, ben = Checked(tools.bound(ANN)), Checked(tools.bound(BEN))
         for number in range(5):
             await ann.ask("schedule_prompt", prompt=f"task {number}", when="in 20m")
@@ -140,9 +140,9 @@ async def test_a_list_goes_on_page_by_page_and_shows_what_is_the_callers_alone(l
         assert theirs["message"].startswith("You have no scheduled prompts.")
 
 
-async def test_an_update_changes_what_is_said_and_nothing_else(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_an_update_changes_what_is_said_and_nothing_else(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         await ann.ask("schedule_prompt", **WEEKDAYS, name="issues", key="issues", end_at="2026-02-01")
         answer = await ann.ask("update_scheduled_prompt", id="issues", when="every weekday at 10am")
         assert answer["changed"] == ["when"]
@@ -157,9 +157,9 @@ async def test_an_update_changes_what_is_said_and_nothing_else(lab: Lab) -> None
         assert taken_back["scheduled_prompt"]["end_at"] is None
 
 
-async def test_an_update_holds_where_somebody_changed_it_meanwhile_unless_it_names_a_version(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_an_update_holds_where_somebody_changed_it_meanwhile_unless_it_names_a_version(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         made = await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         version = made["scheduled_prompt"]["version"]
         await ann.ask("update_scheduled_prompt", id="issues", prompt="another")
@@ -170,9 +170,9 @@ async def test_an_update_holds_where_somebody_changed_it_meanwhile_unless_it_nam
         assert (await ann.ask("get_scheduled_prompt", id="issues"))["scheduled_prompt"]["prompt"] == "a third"
 
 
-async def test_updates_at_the_same_time_all_hold(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_updates_at_the_same_time_all_hold(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         await asyncio.gather(
             ann.ask("update_scheduled_prompt", id="issues", prompt="another"),
@@ -183,9 +183,9 @@ async def test_updates_at_the_same_time_all_hold(lab: Lab) -> None:
         assert (record["prompt"], record["name"], record["max_fires"]) == ("another", "title", 7)
 
 
-async def test_a_pause_stands_until_it_is_taken_back(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_a_pause_stands_until_it_is_taken_back(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         paused = await ann.ask("pause_scheduled_prompt", id="issues", note="on holiday")
         assert paused["scheduled_prompt"]["status"] == "paused"
@@ -198,9 +198,9 @@ async def test_a_pause_stands_until_it_is_taken_back(lab: Lab) -> None:
         assert "only a paused one can be resumed" in error["message"]
 
 
-async def test_one_occurrence_is_left_out_and_comes_back(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_one_occurrence_is_left_out_and_comes_back(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         skipped = await ann.ask("skip_occurrence", id="issues", occurrence="2026-01-02 09:00")
         assert skipped["occurrence"] == "2026-01-02T09:00:00.000+01:00"
@@ -211,9 +211,9 @@ async def test_one_occurrence_is_left_out_and_comes_back(lab: Lab) -> None:
         assert [each["due"][:10] for each in back["upcoming"][:2]] == ["2026-01-01", "2026-01-02"]
 
 
-async def test_a_run_beside_the_schedule_leaves_that_as_it_is(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_a_run_beside_the_schedule_leaves_that_as_it_is(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         made = await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         ran = await ann.ask("run_scheduled_prompt_now", id="issues")
         assert ran["fire"]["status"] == "queued"
@@ -223,9 +223,9 @@ async def test_a_run_beside_the_schedule_leaves_that_as_it_is(lab: Lab) -> None:
         assert shown["upcoming"] == made["upcoming"]
 
 
-async def test_cancelled_is_for_good_and_is_said_to_be(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
+async def test_cancelled_is_for_good_and_is_said_to_be(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
         await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
         await ann.ask("run_scheduled_prompt_now", id="issues")
         cancelled = await ann.ask("cancel_scheduled_prompt", id="issues")
@@ -235,10 +235,10 @@ async def test_cancelled_is_for_good_and_is_said_to_be(lab: Lab) -> None:
         assert error["code"] == "conflict"
 
 
-async def test_an_explanation_tells_every_time_and_one(lab: Lab) -> None:
-    async with lab:
-        store = await lab.store()
-        await lab.daemon(store, RecordingRunner(), **LONG_SPANS.model_dump())
+async def test_an_explanation_tells_every_time_and_one(server_lab: Lab) -> None:
+    async with server_lab:
+        store = await server_lab.store()
+        await server_lab.daemon(store, RecordingRunner(), **LONG_SPANS.model_dump())
         ann = Checked(tools_over(store).bound(ANN))
         await ann.ask("schedule_prompt", prompt="look", when="every hour at :15", key="look")
         await ann.ask("skip_occurrence", id="look")
@@ -254,10 +254,10 @@ async def test_an_explanation_tells_every_time_and_one(lab: Lab) -> None:
         assert "2026-01-01T02:15:00.000+01:00" in nothing["nearest"]
 
 
-async def test_a_preview_makes_nothing(lab: Lab) -> None:
-    async with lab:
-        ann = Checked(tools_over(await lab.store()).bound(ANN))
-        before = lab.keys()
+async def test_a_preview_makes_nothing(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
+        before = server_lab.keys()
         shown = await ann.ask("preview_schedule", when="every month on the last day at 17:00", count=7)
         assert len(shown["upcoming"]) == 7
         assert shown["upcoming"][0]["due"] == "2026-01-31T17:00:00.000+01:00"
@@ -265,7 +265,7 @@ async def test_a_preview_makes_nothing(lab: Lab) -> None:
         assert "Nothing was scheduled." in shown["message"]
         quiet = await ann.ask("preview_schedule", when="every day at 23:00", quiet="22:00-07:00")
         assert quiet["upcoming"] == []
-        assert lab.keys() == before
+        assert server_lab.keys() == before
 
 
 async def test_a_cleanup_deletes_what_is_the_callers_and_over_alone(lab: Lab) -> None:
@@ -289,9 +289,9 @@ async def test_a_cleanup_deletes_what_is_the_callers_and_over_alone(lab: Lab) ->
         assert len((await ben.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 2
 
 
-async def test_what_a_person_is_to_approve_is_said_to_wait_for_that(lab: Lab) -> None:
-    async with lab:
-        store = await lab.store()
+async def test_what_a_person_is_to_approve_is_said_to_wait_for_that(server_lab: Lab) -> None:
+    async with server_lab:
+        store = await server_lab.store()
         scheduler = Scheduler(store, timezone="Europe/Berlin", approval=Approval(agents=("*",)))
         ann = Checked(Tools(scheduler).bound(ANN))
         made = await ann.ask("schedule_prompt", **WEEKDAYS, key="issues")
@@ -312,9 +312,9 @@ async def test_what_a_person_is_to_approve_is_said_to_wait_for_that(lab: Lab) ->
         assert "A person rejected it: too late for that." in shown["message"]
 
 
-async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(lab: Lab) -> None:
-    async with lab:
-        store = await lab.store()
+async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(server_lab: Lab) -> None:
+    async with server_lab:
+        store = await server_lab.store()
         answers: list[dict[str, Any]] = []
 
         async def turn(fire: Fire) -> str:
@@ -330,7 +330,7 @@ async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(
                 conforms(name, answers[-1])
             return "done"
 
-        await lab.daemon(store, RecordingRunner(turn), **LONG_SPANS.model_dump())
+        await server_lab.daemon(store, RecordingRunner(turn), **LONG_SPANS.model_dump())
         ann = Checked(tools_over(store).bound(ANN))
         made = await ann.ask("schedule_prompt", prompt="look", when="in 1h", key="look")
         await store.clock.sleep(3601)
@@ -351,11 +351,11 @@ async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(
         assert len((await ann.ask("list_scheduled_prompts"))["scheduled_prompts"]) == 1
 
 
-async def test_everything_stopped_is_said(lab: Lab) -> None:
-    async with lab:
-        store = await lab.store()
+async def test_everything_stopped_is_said(server_lab: Lab) -> None:
+    async with server_lab:
+        store = await server_lab.store()
         tools = tools_over(store)
-        await lab.daemon(store, RecordingRunner(), **LONG_SPANS.model_dump())
+        await server_lab.daemon(store, RecordingRunner(), **LONG_SPANS.model_dump())
         ann = Checked(tools.bound(ANN))
         await tools.scheduler.stop_all("secret note")
         answer = await ann.ask("schedule_prompt", **WEEKDAYS)
@@ -365,9 +365,9 @@ async def test_everything_stopped_is_said(lab: Lab) -> None:
         assert error["code"] == "all_stopped"
 
 
-async def test_arguments_may_be_keywords_and_a_mapping(lab: Lab) -> None:
-    async with lab:
-        tools = tools_over(await lab.store()).bound(ANN)
+async def test_arguments_may_be_keywords_and_a_mapping(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store()).bound(ANN)
         answer = await tools.call("schedule_prompt", WEEKDAYS, name="issues")
         assert answer["scheduled_prompt"]["name"] == "issues"
 
