@@ -16,6 +16,7 @@ from scheduled_prompts.fencing import fenced, scheduled_by
 from scheduled_prompts.inside import Inside, InsideTools
 from scheduled_prompts.money import Usage, from_micro
 from scheduled_prompts.prompt import Definition
+from scheduled_prompts.stored import count, instant
 
 MAX_RESULT_BYTES = 64 * 1024
 MAX_ERROR_CHARACTERS = 4_000
@@ -176,8 +177,8 @@ def fitting(result: Result) -> Result:
     return result.model_copy(update={"text": text, "truncated": result.truncated or cut})
 
 
-_NUMBERS = ("nominal", "due", "version", "attempt", "crashes", "failures", "priority")
-_INSTANTS = ("queued_at", "started_at", "ended_at", "retry_at")
+_NUMBERS = ("version", "attempt", "crashes", "failures", "priority")
+_INSTANTS = ("nominal", "due", "queued_at", "started_at", "ended_at", "retry_at")
 _WORDS = ("trigger", "status", "reason", "daemon", "runner", "platform", "error", "rerun_of", "by", "cancelled_by")
 
 
@@ -186,10 +187,10 @@ def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = 
     fields: dict[str, object] = {"id": fire_id, "prompt_id": fire_id[:26], "prompt": prompt}
     for name in _NUMBERS:
         if name in stored:
-            fields[name] = int(stored[name])
+            fields[name] = count(stored[name])
     for name in _INSTANTS:
         if stored.get(name):
-            fields[name] = int(stored[name])
+            fields[name] = instant(stored[name])
     for name in _WORDS:
         if stored.get(name):
             fields[name] = stored[name]
@@ -198,7 +199,7 @@ def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = 
     if "tokens_in" in stored:
         fields["usage"] = _usage(stored)
     if "cost" in stored or "assumed" in stored:
-        fields["cost"] = from_micro(int(stored.get("cost") or 0) + int(stored.get("assumed") or 0))
+        fields["cost"] = from_micro(count(stored.get("cost") or "0") + count(stored.get("assumed") or "0"))
     if stored.get("result"):
         fields["result"] = Result.model_validate_json(stored["result"])
     return Fire.model_validate(fields)
@@ -207,8 +208,8 @@ def read_fire(fire_id: str, stored: dict[str, str], prompt: Definition | None = 
 def _usage(stored: dict[str, str]) -> Usage:
     cost = stored.get("usage_cost")
     return Usage.model_construct(  # a sum may be larger than what one attempt may say
-        tokens_in=int(stored["tokens_in"]),
-        tokens_out=int(stored.get("tokens_out") or 0),
-        cost=None if cost is None else from_micro(int(cost)),
+        tokens_in=count(stored["tokens_in"]),
+        tokens_out=count(stored.get("tokens_out") or "0"),
+        cost=None if cost is None else from_micro(count(cost)),
         currency=stored.get("currency") or None,
     )

@@ -21,6 +21,7 @@ from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.names import Name
 from scheduled_prompts.policies import Policies
 from scheduled_prompts.schedule import Once, Schedule, zone
+from scheduled_prompts.stored import count, instant
 
 SCHEMA = 1
 TIMING = ("schema", "schedule", "timezone", "jitter", "start_at", "end_at", "max_fires", "quiet", "quiet_policy")
@@ -235,19 +236,19 @@ def read_prompt(prompt_id: str, stored: dict[str, str]) -> ScheduledPrompt:
     fields = read_document(stored["doc"])
     for name in _MOVING_NUMBERS:
         value = stored.get(name)
-        fields[name] = int(value) if value else None
+        fields[name] = instant(value) if value else None
     fields["id"] = prompt_id
     fields["status"] = stored["status"]
-    fields["version"] = int(stored["version"])
-    fields["seq"] = int(stored["seq"])
-    fields["failures"] = int(stored.get("failures") or 0)
-    fields["fired"] = int(stored.get("fired") or 0)
+    fields["version"] = count(stored["version"])
+    fields["seq"] = count(stored["seq"])
+    fields["failures"] = count(stored.get("failures") or "0")
+    fields["fired"] = count(stored.get("fired") or "0")
     for name in _MOVING_WORDS:
         fields[name] = stored.get(name) or None
     if stored.get("skips"):
-        fields["skips"] = tuple(int(nominal) for nominal in json.loads(stored["skips"]))
+        fields["skips"] = tuple(instant(str(nominal)) for nominal in json.loads(stored["skips"]))
     if stored.get("lineage"):
         fields["lineage"] = tuple(stored["lineage"].split())
-    fields["created_at"] = int(stored["created_at"])
-    fields["updated_at"] = int(stored.get("updated_at") or stored["created_at"])
+    fields["created_at"] = instant(stored["created_at"])
+    fields["updated_at"] = instant(stored.get("updated_at") or stored["created_at"])
     return ScheduledPrompt.model_validate(fields, extra="allow")

@@ -21,9 +21,11 @@ log = structlog.get_logger()
 
 BATCH = 500
 BROKEN = "broken: "
+HINDERED = "hindered: "
 WAITS = "waits"
 EARLY = "early"
 DEEP = "deep"
+REPAIR = "this key is of the wrong type: `doctor --repair` mends that"
 DEEP_PAUSE_MS = 30_000
 DEEP_BATCH = 100
 LEFT_BEHIND_MS = 1_000
@@ -197,6 +199,9 @@ class Claimer:
                 prompt = prompts[item["id"]]
                 assert isinstance(prompt, ScheduledPrompt)
                 await self._set_aside(prompt, answer.removeprefix(BROKEN), now)
+            elif answer.startswith(HINDERED):
+                self._pass_over(item["id"], now)
+                log.error("claim_hindered", prompt=item["id"], key=answer.removeprefix(HINDERED), hint=REPAIR)
             elif answer != HALTED:  # what is halted stays due, and is looked at again when all goes on
                 self.lost += 1
         self.won += won

@@ -257,7 +257,7 @@ class Daemon:
         async for change in self.store.changes():
             try:
                 self._hear(change)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
                 log.warning("message_not_understood", error=f"{type(error).__name__}: {error}")
 
     def _hear(self, change: dict[str, Any]) -> None:

@@ -8,8 +8,10 @@ import structlog
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Serves
+from scheduled_prompts.store.transport import WRONG_TYPE
 
 PAGE = 500
 
@@ -42,9 +44,15 @@ async def sweep(
         offset = 0
         while limit is None or seen < limit:
             now = store.clock.now()
-            page = await store.due_page(
-                platform, now + horizon_ms, offset, min(PAGE, (limit or PAGE) - (seen if limit else 0))
-            )
+            try:
+                page = await store.due_page(
+                    platform, now + horizon_ms, offset, min(PAGE, (limit or PAGE) - (seen if limit else 0))
+                )
+            except StoreUnusable as error:  # it must not keep the other platforms from being looked at
+                if WRONG_TYPE not in error.message:
+                    raise
+                log.error("platform_passed_over", platform=platform, error=error.message, hint="`doctor --repair`")
+                break
             for prompt_id, due in page:
                 rank = membership.rank(prompt_id, platform)
                 if rank == 0:

@@ -6,11 +6,12 @@ A `problem` means that prompts are, or may be, lost or late; a `warning` that th
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from scheduled_prompts import ids
+from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.scheduler import serving
 from scheduled_prompts.store import Store
@@ -18,6 +19,7 @@ from scheduled_prompts.store.condition import ServerCondition
 from scheduled_prompts.store.halting import Halt
 from scheduled_prompts.store.inspection import Inconsistency
 from scheduled_prompts.store.records import EVERYTHING, DaemonInfo, Unreadable
+from scheduled_prompts.store.transport import WRONG_TYPE
 from scheduled_prompts.version import VERSION
 
 START_ONE = "scheduled-prompts serve"
@@ -52,10 +54,14 @@ class Finding(NamedTuple):
 
 
 async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progress: Progress | None) -> list[Finding]:
-    """All checks; `quick`: those that cost nothing. `here`: a daemon of this machine must live.
+    """All checks; `quick`: those that cost nothing. `here`: a daemon of this machine must live. `repair`: what can be
+    mended is mended first, and what is told is how things are then.
 
     Raises StoreUnreachable, StoreUnusable.
     """
+    disagreements: list[Finding] = []
+    if repair and not quick:
+        disagreements = await _indexes(store, repair=True, progress=_part(progress, 0))
     began = store.clock.exactly_now()
     condition = await store.condition()
     took = store.clock.exactly_now() - began
@@ -64,21 +70,46 @@ async def examine(store: Store, *, quick: bool, here: bool, repair: bool, progre
     found += [persistence(condition, remembers=store.remembers), memory(condition)]
     found.append(await _clock(store))
     alive = await serving.daemons(store)
-    armed = sum([await store.count("status", status) for status in PromptStatus if status.is_armed])
-    found.append(daemons(alive, armed, here=here))
+    found += await _readable("daemons", _daemons(store, alive, here=here))
     if halt := await store.halt():
         found.append(_stopped(halt, store.clock.now()))
-    found.append(await _overdue(store))
-    found.append(await _leases(store))
-    found.append(await _approvals(store))
+    found += await _readable("due", _overdue(store))
+    found += await _readable("fires", _leases(store))
+    found += await _readable("approvals", _approvals(store))
     if quick:
-        return [*found, await _quarantine(store)]
-    read = await _read_all(store, _part(progress, 0))
-    disagreements = await _indexes(store, repair=repair, progress=_part(progress, 1))
-    found += [await _records(store, read.unreadable, repair=repair), await _quarantine(store)]
-    if alive:
-        found.append(unserved(read.waiting, alive))
+        return [*found, *await _readable("quarantine", _quarantine(store))]
+    found += await _readable(
+        "records", _all_records(store, alive, repair=repair, progress=_part(progress, int(repair)))
+    )
+    if not repair:
+        disagreements = await _indexes(store, repair=False, progress=_part(progress, 1))
     return [*found, *disagreements]
+
+
+async def _readable(name: str, check: Awaitable[Finding | list[Finding]]) -> list[Finding]:
+    """What a check finds: that it cannot look, where a key that it looks at is of the wrong type."""
+    try:
+        found = await check
+    except StoreUnusable as error:
+        if WRONG_TYPE not in error.message:
+            raise
+        said = "this cannot be told: a key is of the wrong type, see `indexes`"
+        return [Finding(name, Level.PROBLEM, said, "doctor --repair mends what follows from the records")]
+    return found if isinstance(found, list) else [found]
+
+
+async def _daemons(store: Store, alive: Sequence[DaemonInfo], *, here: bool) -> Finding:
+    armed = sum([await store.count("status", status) for status in PromptStatus if status.is_armed])
+    return daemons(alive, armed, here=here)
+
+
+async def _all_records(
+    store: Store, alive: Sequence[DaemonInfo], *, repair: bool, progress: Progress | None
+) -> list[Finding]:
+    """What reads every prompt that is to fire."""
+    read = await _read_all(store, progress)
+    found = [await _records(store, read.unreadable, repair=repair), await _quarantine(store)]
+    return [*found, unserved(read.waiting, alive)] if alive else found
 
 
 def persistence(condition: ServerCondition, *, remembers: bool) -> Finding:

@@ -46,6 +46,9 @@ async def fire_now(store: Store, prompt: ScheduledPrompt, *, rerun_of: str = "",
             raise AllStopped("all is stopped: nothing is started", hint="`start-all` lets all go on")
         if answer.startswith("broken: "):
             raise StoreUnusable(f"{name} cannot fire: {answer.removeprefix('broken: ')}")
+        if how == "hindered":
+            said = f"{name} cannot fire: key {detail} is of the wrong type"
+            raise StoreUnusable(said, hint="`doctor --repair` mends it")
         prompt = await read_whole(store, prompt.id)  # it changed since it was read, or is gone
     raise AssertionError("count() ends never")
 
@@ -62,7 +65,12 @@ async def definition_of(store: Store, fire: Fire) -> Definition:
     """What a fire ran."""
     earlier = await store.documents(fire.prompt_id)
     ran = min((version for version in earlier if version >= fire.version), default=None)
-    return await read_whole(store, fire.prompt_id) if ran is None else read_definition(earlier[ran])
+    if ran is None:
+        return await read_whole(store, fire.prompt_id)
+    try:
+        return read_definition(earlier[ran])
+    except Exception as error:
+        raise StoreUnusable(f"what fire {fire.id} ran cannot be read: {type(error).__name__}: {error}") from error
 
 
 async def cancel_fire(store: Store, fire_id: str, reference: str, *, by: By) -> Fire:

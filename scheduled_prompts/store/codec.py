@@ -30,7 +30,7 @@ def fire_from(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
         return None
     try:
         return read_fire(fire_id, stored)
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:
         return unreadable(fire_id, error)
 
 

@@ -13,6 +13,7 @@ from scheduled_prompts.fire import FireStatus
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.transport import Transport, as_text
+from scheduled_prompts.stored import counter, score
 
 WINDOW_MS = 300_000
 LATE = "late:"
@@ -83,7 +84,7 @@ class Counts:
         ready = sum(int(next(answers)) for _ in [*queues, *limits])
         running, retrying = int(next(answers)), int(next(answers))
         due = sum(int(next(answers)) for _ in platforms)
-        firsts = [(int(at), str(as_text(prompt))) for _ in platforms for prompt, at in next(answers)]
+        firsts = [(score(at), str(as_text(prompt))) for _ in platforms for prompt, at in next(answers)]
         first = min(firsts, default=None)
         return Counted(
             by_status,
@@ -100,6 +101,8 @@ class Counts:
 
 
 def _window(start: int, stored: dict[str, Any]) -> Window:
-    ended = {status: int(stored[status]) for status in ENDS if stored.get(status)}
-    late = {int(name.removeprefix(LATE)): int(count) for name, count in stored.items() if name.startswith(LATE)}
+    ended = {status: counter(stored[status]) for status in ENDS if stored.get(status)}
+    late = {
+        counter(name.removeprefix(LATE)): counter(number) for name, number in stored.items() if name.startswith(LATE)
+    }
     return Window(start, ended, late)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from scheduled_prompts.store import script
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.transport import Transport, as_text
+from scheduled_prompts.stored import instant, legible
 
 HALTED = "halted"
 """What a claim answers while all is stopped."""
@@ -70,7 +71,7 @@ class Halting:
         client = self.transport.client
         over = as_text(await self.transport.ask(lambda: client.lrange(self.keys.halts, 0, -1)))
         present = await self.halt()
-        found = [halt for text in over if (halt := read_halt(text)) is not None]
+        found = legible(_read_halt, over)
         return found if present is None else [*found, present]
 
     async def _halt(self, mode: str, by: str, note: str, cancel: bool, op: str | None) -> list[str]:
@@ -82,15 +83,20 @@ class Halting:
 
 
 def read_halt(text: str | None) -> Halt | None:
-    """A halt as it is stored; None for none."""
+    """A halt as it is stored; None for none. One that cannot be read holds all the same."""
     if not text:
         return None
+    found = legible(_read_halt, [text])
+    return found[0] if found else Halt(0, "", "who stopped all, when and why cannot be read")
+
+
+def _read_halt(text: str) -> Halt:
     stored = json.loads(text)
     until = stored.get("until")
     return Halt(
-        int(stored["at"]),
+        instant(str(stored["at"])),
         stored.get("by", ""),
         stored.get("note", ""),
-        None if until is None else int(until),
+        None if until is None else instant(str(until)),
         stored.get("started_by", ""),
     )

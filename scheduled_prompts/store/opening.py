@@ -11,6 +11,7 @@ from scheduled_prompts.store.transport import Transport, as_text
 SCHEMA = 1
 SHARDS = 1
 OLDEST_SERVER = (6, 2)
+WHAT_TO_DO = "somebody has written there who should not: put it right by hand, docs/operating.md"
 
 
 def check_server(description: str, info: dict[str, Any]) -> None:
@@ -50,6 +51,9 @@ async def check_namespace(transport: Transport) -> None:
         stored = await transport.ask(agree)
     schema, shards, stored_virtual, _ = as_text(stored)
     where = transport.connection.description
+    for field, said in (("schema", schema), ("shards", shards)):
+        if not (said.isascii() and said.isdecimal() and len(said) < 10):
+            raise StoreUnusable(f"{where}: `meta` says {said[:60]!r} for {field}, which is no number", hint=WHAT_TO_DO)
     if int(schema) > SCHEMA:
         raise StoreUnusable(
             f"{where} was written by a newer release (schema {schema}; this one knows {SCHEMA})",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import redis.exceptions as redis_errors
@@ -17,6 +17,7 @@ from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.pages import BATCH, pages
 from scheduled_prompts.store.records import Look, Overdue, Quarantined, ReadPrompt, Serves, Span, Unreadable
 from scheduled_prompts.store.transport import Transport, as_text, heedful, to_json, translate
+from scheduled_prompts.stored import count, instant, legible, score
 
 Rows = list[tuple[Any, Any]]
 
@@ -39,7 +40,7 @@ class Reads:
             first_lease=_instant(answer[1]),
             first_retry=_instant(answer[2]),
             halt=read_halt(answer[3]),
-            overdue=[Overdue(prompt, int(float(due)), platform) for prompt, due, platform in answer[4:]],
+            overdue=[Overdue(prompt, score(due), platform) for prompt, due, platform in answer[4:]],
         )
 
     async def due_page(self, platform: str, until: int, offset: int, count: int = BATCH) -> list[tuple[str, int]]:
@@ -50,7 +51,7 @@ class Reads:
                 self.keys.due(platform), "-inf", until, start=offset, num=count, withscores=True
             )
         )
-        return [(as_text(prompt), int(due)) for prompt, due in rows]
+        return [(as_text(prompt), score(due)) for prompt, due in rows]
 
     async def platforms(self) -> list[str]:
         client = self.transport.client
@@ -81,7 +82,7 @@ class Reads:
         rows: Rows = await self.transport.ask(
             lambda: client.zrange(self.keys.by("status", status), offset, offset + count - 1, withscores=True)
         )
-        return [(as_text(prompt), int(created)) for prompt, created in rows]
+        return [(as_text(prompt), score(created)) for prompt, created in rows]
 
     async def pages_of(self, status: str) -> AsyncIterator[list[ReadPrompt]]:
         """The prompts of a status, oldest first, page by page. One that leaves the status meanwhile moves the pages."""
@@ -108,9 +109,9 @@ class Reads:
 
         while True:
             answers = await self.transport.ask(read)
-            rows = sorted(((int(at), as_text(prompt)) for rows in answers for prompt, at in rows), reverse=True)
+            rows = sorted(((score(at), as_text(prompt)) for rows in answers for prompt, at in rows), reverse=True)
             # A full page may end within one millisecond; what is certain is what lies before the last row of each.
-            certain = max((int(rows[-1][1]) for rows in answers if len(rows) == size), default=-1)
+            certain = max((score(rows[-1][1]) for rows in answers if len(rows) == size), default=-1)
             found = [(prompt, at) for at, prompt in rows if (behind is None or (at, prompt) < behind) and at > certain]
             if len(found) >= count or certain < 0:
                 return found[:count]
@@ -150,13 +151,13 @@ class Reads:
         its own; where there is none, the present one."""
         client = self.transport.client
         stored = as_text(await self.transport.ask(lambda: client.hgetall(self.keys.version(prompt_id))))
-        return {int(version): document for version, document in stored.items()}
+        return dict(legible(lambda one: (count(one[0]), one[1]), stored.items()))
 
     async def quarantined(self) -> list[Quarantined]:
         """The records that were set aside, latest first."""
         client = self.transport.client
         stored = as_text(await self.transport.ask(lambda: client.hgetall(self.keys.quarantine)))
-        found = [Quarantined(prompt, str(f["error"]), int(f["at"]), str(f["was"])) for prompt, f in _decoded(stored)]
+        found = [_quarantined(prompt, why) for prompt, why in stored.items()]
         return sorted(found, key=lambda one: (-one.at, one.id))
 
     async def history_page(self, prompt_id: str, newest: int | str, offset: int, count: int) -> list[tuple[str, int]]:
@@ -167,7 +168,7 @@ class Reads:
                 self.keys.history(prompt_id), newest, "-inf", start=offset, num=count, withscores=True
             )
         )
-        return [(as_text(fire), int(nominal)) for fire, nominal in rows]
+        return [(as_text(fire), score(nominal)) for fire, nominal in rows]
 
     async def fires_between(self, prompt_id: str, first: int, end: int) -> list[str]:
         """Ids of the fires with a nominal time in [first, end), ms UTC, oldest first."""
@@ -185,10 +186,10 @@ class Reads:
         return found + rows
 
     async def spans(self, prompt_id: str) -> list[Span]:
-        """What the account tells beyond fires, oldest first."""
+        """What the account tells beyond fires, oldest first. What of it cannot be read is left out."""
         client = self.transport.client
         rows = as_text(await self.transport.ask(lambda: client.lrange(self.keys.spans(prompt_id), 0, -1)))
-        return [_span(json.loads(row)) for row in rows]
+        return legible(lambda row: _span(json.loads(row)), rows)
 
     async def rules(self) -> str:
         """Which zone rules the stored "next" times were last computed with."""
@@ -214,21 +215,34 @@ class Reads:
                 if message["type"] == "subscribe":
                     yield {}
                 elif message["type"] == "message":
-                    yield json.loads(message["data"])
+                    yield _heard(message["data"])
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.description) from error
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 
-def _decoded(stored: dict[str, str]) -> Iterable[tuple[str, dict[str, Any]]]:
-    return ((name, json.loads(value)) for name, value in stored.items())
+def _heard(data: Any) -> Any:
+    """What was published; as it is where that is no JSON, for whoever listens to say so."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+
+
+def _quarantined(prompt_id: str, why: str) -> Quarantined:
+    """Whatever is wrong with what is told of it, that it was set aside is told."""
+    try:
+        stored = json.loads(why)
+        return Quarantined(prompt_id, str(stored["error"]), instant(str(stored["at"])), str(stored["was"]))
+    except Exception:
+        return Quarantined(prompt_id, "why it was set aside cannot be read", 0, "")
 
 
 def _span(stored: dict[str, Any]) -> Span:
     return Span(
         stored["kind"],
-        int(stored["at"]),
+        instant(str(stored["at"])),
         _instant(stored.get("from", "")),
         _instant(stored.get("until", "")),
         _instant(stored.get("since", "")),
@@ -239,14 +253,14 @@ def _span(stored: dict[str, Any]) -> Span:
         stored.get("was"),
         stored.get("by"),
         {field: (before, after) for field, (before, after) in json.loads(stored.get("values", "{}")).items()},
-        int(stored.get("count", 0)),
+        count(str(stored.get("count", 0))),
         stored.get("fire"),
         stored.get("deed"),
-        int(stored.get("times", 1)),
+        count(str(stored.get("times", 1))),
         _instant(stored.get("last", "")),
         tuple(stored.get("prompts", ())),
     )
 
 
 def _instant(text: str) -> int | None:
-    return int(float(text)) if text else None
+    return score(text) if text else None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.transport import Transport, as_text
+from scheduled_prompts.stored import counter
 
 _DAY = "day_"
 
@@ -39,7 +40,7 @@ class Spend:
 
 
 def _sums(stored: dict[str, str]) -> Sums:
-    numbers = {name: int(value) for name, value in stored.items() if name != "day"}
+    numbers = {name: counter(value) for name, value in stored.items() if name != "day"}
     latest = {name.removeprefix(_DAY): value for name, value in numbers.items() if name.startswith(_DAY)}
     total = {name: value for name, value in numbers.items() if not name.startswith(_DAY)}
     return Sums(total, stored.get("day", ""), latest)

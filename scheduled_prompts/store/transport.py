@@ -21,6 +21,8 @@ from scheduled_prompts.store.connection import Connection
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.script import Script
 
+WRONG_TYPE = "WRONGTYPE"
+"""What the server says of a key that is of another type than it should be."""
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.5
 

@@ -16,7 +16,7 @@
 -- wait end skipped, those that run are asked to stop); one that waits for its next attempt ends (retrying -> failed: superseded).
 -- Answers, for each item, 'claimed' | 'lost' (somebody else was first, or it changed) | 'gone' | 'waits' (for the end of the
 -- fire before it, which will announce it) | 'early' (claim it when it is due) | 'deep' | 'halted' (all is stopped) | 'broken: ' and
--- what is wrong. An agent's manual run is answered 'claimed: ' and the fire's id, or 'denied: ' and why.
+-- what is wrong | 'hindered: ' and the key in which no claim can be noted. An agent's manual run is answered 'claimed: ' and the fire's id, or 'denied: ' and why.
 if prior then return prior end
 local items = cjson.decode(ARGV[3])
 local answers, manual = {}, false
@@ -29,7 +29,7 @@ end
 local function unmake_fire(item)
   redis.pcall('ZREM', history_key(item.id), item.fire)
   redis.pcall('SREM', live_key(item.id), item.fire)
-  redis.call('ZREM', ready_key(queue_name(item.platform, item.runner)), item.fire)
+  redis.pcall('ZREM', ready_key(queue_name(item.platform, item.runner)), item.fire)
   redis.call('DEL', fire_key(item.fire))
   if item.trigger == 'schedule' and item.skip == '' then redis.pcall('HINCRBY', prompt_key(item.id), 'fired', -1) end
 end
@@ -222,11 +222,22 @@ local function claim(i, item)
   end
 end
 
+-- Whether what all have in common is of the wrong type: then nothing is wrong with the prompt.
+local function is_hindered(item)
+  local common = {[queues_key] = 'set', [ready_key(queue_name(item.platform, item.runner))] = 'zset', [due_key(item.platform)] = 'zset',
+    [by_key('status', item.status)] = 'zset', [by_key('status', item.next_status)] = 'zset'}
+  for key, should in pairs(common) do
+    local is = redis.call('TYPE', key).ok
+    if is ~= 'none' and is ~= should then return string.sub(key, #P + 1) end
+  end
+end
+
 for i, item in ipairs(items) do
   local problem = harm_alone(claim, i, item)
   if problem then
-    if answers[i] == 'made' then unmake_fire(item) end
-    answers[i] = 'broken: ' .. problem
+    if answers[i] == 'made' then harm_alone(unmake_fire, item) end
+    local hindrance = is_hindered(item)
+    answers[i] = hindrance and 'hindered: ' .. hindrance or 'broken: ' .. problem
   end
 end
 

@@ -34,7 +34,7 @@ local function read(id) return redis.call('HMGET', prompt_key(id), 'status', 've
 
 if ARGV[3] == 'expire' then
   local expired, all_asked = {}, {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', approvals_key, '-inf', now, 'LIMIT', 0, wanted.limit)) do
+  for _, id in ipairs(if_usable('ZRANGEBYSCORE', approvals_key, '-inf', now, 'LIMIT', 0, wanted.limit) or {}) do
     local problem = harm_alone(function()
       local stored = read(id)
       if stored[1] ~= 'pending_approval' then

@@ -3,6 +3,11 @@
 -- ARGV: op now daemon info alive
 -- `info` is JSON for whoever reads it; `alive` is how long, in ms, a heartbeat counts. A repetition does no harm.
 -- Answers {daemon id, info} ... of the living, by id.
+-- Nothing here outlives its daemons: what is of the wrong type is nobody's heartbeat, and must not keep one from living.
+for key, should in pairs({[daemons_key] = 'zset', [daemon_info_key] = 'hash'}) do
+  local is = redis.call('TYPE', key).ok
+  if is ~= 'none' and is ~= should then redis.call('DEL', key) end
+end
 if ARGV[3] ~= '' then
   if ARGV[4] == '' then
     redis.call('ZREM', daemons_key, ARGV[3])

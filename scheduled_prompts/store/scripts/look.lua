@@ -8,18 +8,18 @@
 -- platform} ...}; while all is stopped no prompts: nobody could claim them.
 local serves = cjson.decode(ARGV[5])
 local function earliest(key)
-  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  return first[2] or ''
+  local first = if_usable('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return first and first[2] or ''
 end
 local ready = 0
-for _, queue in ipairs(served_queues(serves)) do ready = ready + redis.call('ZCARD', ready_key(queue)) end
+for _, queue in ipairs(served_queues(serves)) do ready = ready + (if_usable('ZCARD', ready_key(queue)) or 0) end
 local halt = halted()
 local answer = {tostring(ready), earliest(leases_key), earliest(retries_key), halt or ''}
 if halt then return answer end
 local platforms = served_platforms(serves)
 local share = math.ceil(tonumber(ARGV[3]) / math.max(1, #platforms))
 for _, platform in ipairs(platforms) do
-  local page = redis.call('ZRANGEBYSCORE', due_key(platform), '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, share)
+  local page = if_usable('ZRANGEBYSCORE', due_key(platform), '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, share) or {}
   for i = 1, #page, 2 do answer[#answer + 1] = {page[i], page[i + 1], platform} end
 end
 return answer

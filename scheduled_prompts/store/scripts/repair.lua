@@ -20,7 +20,7 @@ local kinds_of_keys = {by = 'zset', active = 'set', rate = 'zset', turns = 'zset
   spend = 'hash'}
 local named_keys = {meta = 'hash', quarantine = 'hash', platforms = 'set', queues = 'set', leases = 'zset', retries = 'zset',
   events = 'stream', daemons = 'zset', daemon_info = 'hash', halts = 'list', parked = 'set', fair = 'hash',
-  approvals = 'zset'}
+  approvals = 'zset', revoked = 'zset'}
 local walks = {zset = {'ZSCAN', 2}, set = {'SSCAN', 1}, hash = {'HSCAN', 2}}
 local walked = as_set({'by', 'active', 'turns', 'due', 'ready', 'history', 'live', 'quarantine', 'leases', 'retries', 'parked',
   'slots', 'approvals'})

@@ -47,13 +47,14 @@ if prior then
 end
 if halted() then return {'0'} end
 
+redis.call('ZCARD', leases_key)  -- of the wrong type it takes no lease, and says so before anything is changed
 local limit, queues = tonumber(ARGV[3]), served_queues(cjson.decode(ARGV[6]))
 
 -- The best `count` of all that is ready, across the queues; they are in `ready` no longer.
 local function pop(count)
   local heads, gone = {}, {}
   for _, queue in ipairs(queues) do
-    local page = redis.call('ZRANGE', ready_key(queue), 0, count - 1, 'WITHSCORES')
+    local page = if_usable('ZRANGE', ready_key(queue), 0, count - 1, 'WITHSCORES') or {}
     for i = 1, #page, 2 do heads[#heads + 1] = {page[i], tonumber(page[i + 1]), queue} end
   end
   table.sort(heads, function(a, b)
@@ -403,6 +404,6 @@ end
 for_each_chunk(leased, 'ZADD', leases_key)
 if #taken > 0 then remember(taken) end
 local answer, waiting = describe(taken), 0
-for _, queue in ipairs(queues) do waiting = waiting + redis.call('ZCARD', ready_key(queue)) end
+for _, queue in ipairs(queues) do waiting = waiting + (if_usable('ZCARD', ready_key(queue)) or 0) end
 answer[1] = tostring(waiting)
 return answer

@@ -42,12 +42,12 @@ local function look_at(limit)
   end
 end
 
-for _, limit in ipairs(redis.call('SRANDMEMBER', parked_limits_key, ARGV[3])) do harm_alone(look_at, limit) end
+for _, limit in ipairs(if_usable('SRANDMEMBER', parked_limits_key, ARGV[3]) or {}) do harm_alone(look_at, limit) end
 -- Where nothing waits, nobody has a turn: one that vanished may have left its own.
 local function nothing_waits()
-  if redis.call('SCARD', parked_limits_key) > 0 then return false end
-  for _, queue in ipairs(redis.call('SMEMBERS', queues_key)) do
-    if redis.call('ZCARD', ready_key(queue)) > 0 then return false end
+  if (if_usable('SCARD', parked_limits_key) or 0) > 0 then return false end
+  for _, queue in ipairs(if_usable('SMEMBERS', queues_key) or {}) do
+    if (if_usable('ZCARD', ready_key(queue)) or 0) > 0 then return false end
   end
   return true
 end

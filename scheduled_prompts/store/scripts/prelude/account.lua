@@ -42,7 +42,8 @@ end
 -- eight to a doubling. Each is counted where it ends, once. Kept for 26 hours.
 local function count(field)
   local ended = ended_key(string.format('%.0f', math.floor(tonumber(now) / 300000)))
-  if redis.call('HINCRBY', ended, field, 1) == 1 then redis.call('EXPIRE', ended, 93600) end
+  local number = redis.pcall('HINCRBY', ended, field, 1)  -- what cannot be counted has ended all the same
+  if number == 1 then redis.call('EXPIRE', ended, 93600) end
 end
 
 local function count_lateness(late)

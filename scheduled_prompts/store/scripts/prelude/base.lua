@@ -51,6 +51,15 @@ local function harm_alone(change, ...)
   return text
 end
 
+-- A read or a write of an index, or of what merely tells: where that key is of the wrong type it holds nothing and takes
+-- nothing, and no record must suffer for it. `doctor` names it. Returns nil then.
+local function if_usable(...)
+  local answer = redis.pcall(...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if string.find(answer.err, 'WRONGTYPE', 1, true) then return nil end
+  error(answer.err, 0)
+end
+
 local function remember(answer)
   if op == '' then return answer end
   local kept = string.sub(op, 1, 5) == 'call-' and 3600000 or 120000  -- an agent's host may come again later
@@ -65,5 +74,5 @@ local function announce(kind, fields)
 end
 
 local function event(kind, prompt, ...)
-  redis.call('XADD', events_key, 'MAXLEN', '~', 10000, '*', 'type', kind, 'at', now, 'prompt', prompt, ...)
+  if_usable('XADD', events_key, 'MAXLEN', '~', 10000, '*', 'type', kind, 'at', now, 'prompt', prompt, ...)
 end

@@ -9,7 +9,7 @@ end
 -- The platforms and queues that somebody serves. `serves` is JSON {platforms, runners}: lists of names, `*` for all.
 local function served_platforms(serves)
   local wanted, found = as_set(serves.platforms), {}
-  for _, platform in ipairs(redis.call('SMEMBERS', platforms_key)) do
+  for _, platform in ipairs(if_usable('SMEMBERS', platforms_key) or {}) do
     if wanted['*'] or wanted[platform] then found[#found + 1] = platform end
   end
   table.sort(found)
@@ -18,7 +18,7 @@ end
 
 local function served_queues(serves)
   local platforms, runners, found = as_set(serves.platforms), as_set(serves.runners), {}
-  for _, queue in ipairs(redis.call('SMEMBERS', queues_key)) do
+  for _, queue in ipairs(if_usable('SMEMBERS', queues_key) or {}) do
     local platform, runner = string.match(queue, '^(.*)/(.*)$')
     if (platforms['*'] or platforms[platform]) and (runners['*'] or runners[runner]) then found[#found + 1] = queue end
   end
@@ -88,9 +88,9 @@ end
 -- The same for one whose record may lie about where it is listed.
 local function list_under(id, to, created)
   for _, status in ipairs({'scheduled', 'active', 'paused', 'pending_approval', 'quarantined', 'executed', 'cancelled'}) do
-    redis.call('ZREM', by_key('status', status), id)
+    if_usable('ZREM', by_key('status', status), id)
   end
-  if to then redis.call('ZADD', by_key('status', to), created, id) end
+  if to then if_usable('ZADD', by_key('status', to), created, id) end
   count_active(id, to)
 end
 
@@ -99,7 +99,7 @@ local function raised(counter) return string.format('%.0f', (tonumber(counter or
 
 -- Out of the due index of every platform, for the same reason.
 local function remove_from_due(id)
-  for _, platform in ipairs(redis.call('SMEMBERS', platforms_key)) do redis.call('ZREM', due_key(platform), id) end
+  for _, platform in ipairs(if_usable('SMEMBERS', platforms_key) or {}) do if_usable('ZREM', due_key(platform), id) end
 end
 
 -- Some of a prompt's fields, as HMGET answers; nil where there is no prompt. A key that is no hash counts as a record that
@@ -116,7 +116,7 @@ end
 
 -- The living prompt, other than this one, that has a key; nil where it is free.
 local function living_holder(owner, key, id)
-  local holder = redis.call('GET', key_key(owner, key))
+  local holder = if_usable('GET', key_key(owner, key))
   if not holder or holder == id then return nil end
   local stored = stored_prompt(holder)
   return stored and not has_ended(stored[1]) and holder or nil
