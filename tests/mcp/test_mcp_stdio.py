@@ -175,3 +175,19 @@ def test_a_client_inside_a_fire_that_hands_on_no_token_is_given_no_server(place:
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done
     assert ("did not hand it on" in done.stderr) is bool(above)
+
+
+def test_nothing_but_the_sdk_is_loaded_before_the_first_answer() -> None:
+    """It would cost as much again, while a client waits; `benchmarks/mcp_start.py` says how long."""
+    loaded = (
+        "import scheduled_prompts.cli.entry, scheduled_prompts.cli.mcp_serving, scheduled_prompts.mcp.stdio, sys;"
+        "print(*{name.split('.')[0] for name in sys.modules}, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True)
+    ours = {
+        "scheduled_prompts.scheduler",
+        "scheduled_prompts.store",
+        "scheduled_prompts.tools",
+        "scheduled_prompts.settings",
+    }
+    assert not {"redis", "structlog", "croniter", "pydantic_settings", *ours} & set(done.stdout.split())
