@@ -21,7 +21,6 @@ PROFILES: dict[str, dict[str, Any]] = {
     "agents": {
         "fires_per_owner": 100,
         "fires_per_conversation": 24,
-        "min_interval": 60.0,
         "fires_per_tree": 100,
         "made_per_owner": 200,
     },
@@ -71,7 +70,7 @@ class Limits(BaseModel):
     """How many attempts of these, and of the one, may begin in any 24 h, where an agent made that; 0: any number."""
     made_per_owner: Count = 0
     """How many prompts agents may make for one owner in any 24 h; 0: any number."""
-    min_interval: Annotated[float, Field(ge=0, le=366 * 86_400)] = 0.0
+    min_interval: Annotated[float, Field(ge=0, le=366 * 86_400)] = 60.0
     """How near the occurrences of a prompt made by an agent may follow each other (seconds)."""
     concurrency: Concurrency = Concurrency()
 

@@ -157,7 +157,7 @@ def test_what_is_said_of_limits_goes_before_their_profile(monkeypatch: pytest.Mo
         said = load_settings().limits
         return said.active_per_owner, said.fires_per_owner, said.fires_per_conversation, said.min_interval
 
-    assert limits() == (10, 0, 0, 0)
+    assert limits() == (10, 0, 0, 60)
     write('[limits]\nprofile = "agents"\n')
     assert limits() == (10, 100, 24, 60)
     write('[limits]\nprofile = "agents"\nfires_per_owner = 7\nmin_interval = 0\nactive_per_owner = 3\n')
