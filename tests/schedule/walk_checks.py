@@ -127,7 +127,7 @@ def check_quiet(walk: Walk, periods: str, *, looks: int) -> None:
     places = [place + near for place in changes for near in (-1, 0) if lowest <= place + near < highest]
     places += [draw.randrange(lowest, highest) for _ in range(looks)]
     for place in places:
-        at = walk.instants[place] * 1000 + draw.choice((0, 1, 29_999))
+        at = walk.instants[place] * 1000 + draw.choice((0, 1, walk.instants.step * 1000 - 1))
         after = bisect_right(changes, place)
         following = walk.instants[changes[after]] * 1000 if after < len(changes) else None
         if not quiet[place]:
