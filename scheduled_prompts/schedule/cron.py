@@ -40,7 +40,9 @@ def parse(expression: str) -> CronMinutes:
         beside = "" if fields.weekday.everything else f" on day-of-week {str(fields.weekday).upper()}"
         raise InvalidSchedule(
             f"day-of-month: month {fields.month} has no day {fields.day}{beside}: this never matches",
-            hint="February has 29 days at most; April, June, September and November have 30",
+            hint="the n-th of a weekday lies within the n-th seven days of its month, the last within the last seven"
+            if fields.weekday.marks
+            else "February has 29 days at most; April, June, September and November have 30",
         )
     return CronMinutes(fields, _Days(rules, fields.month))
 
