@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 import scheduled_prompts
 from scheduled_prompts.caller import Caller, Scope
-from scheduled_prompts.errors import StoreUnreachable
+from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.store import Store
@@ -106,13 +106,33 @@ async def test_what_is_somebody_elses_is_refused_as_what_is_not_there(lab: Lab) 
     async with lab:
         tools = tools_over(await lab.store())
         ann, ben = Checked(tools.bound(ANN)), Checked(tools.bound(BEN))
+        asked = _counting(tools.scheduler.store)
         made = await ann.ask("schedule_prompt", prompt="secret", when="in 20m", name="plan", key="plan")
         prompt_id = made["scheduled_prompt"]["id"]
+        await ben.refused("get_scheduled_prompt", id="first")  # now all scripts are known to the server
         absent = prompt_id[:-1] + ("0" if prompt_id[-1] != "0" else "1")
         for said, instead in [(prompt_id, absent), (prompt_id[-8:], absent[-8:]), ("plan", "plam")]:
+            asked.clear()
             theirs = await ben.refused("get_scheduled_prompt", id=said)
+            trips = len(asked)
+            asked.clear()
             nobodys = await ben.refused("get_scheduled_prompt", id=instead)
             assert {**theirs, "message": theirs["message"].replace(said, instead)} == nobodys
+            assert trips == len(asked) > 0
+
+
+def _counting(store: Store) -> list[str]:
+    """The commands that are sent to the server, as they are."""
+    sent: list[str] = []
+    pool = store.transport.client.connection_pool
+    take = pool.get_connection
+
+    async def counted(*arguments: object, **more: object) -> object:
+        sent.append("one")
+        return await take(*arguments, **more)
+
+    pool.get_connection = counted
+    return sent
 
 
 async def test_several_of_one_name_are_named_and_none_is_taken(server_lab: Lab) -> None:
@@ -201,6 +221,31 @@ async def test_a_store_that_does_not_answer_is_told_of_without_its_address(
         assert "list_scheduled_prompts" in answer["error"]["hint"]
         assert "redis" not in str(answer)
         assert [entry["event"] for entry in logs] == ["tool_without_store"]
+
+
+async def test_a_store_that_cannot_be_used_is_told_of_without_its_reason_and_a_prompt_with_it(
+    server_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server_lab:
+        tools = tools_over(await server_lab.store())
+        reasons = iter(
+            [
+                StoreUnusable("redis://10.0.0.7 has no space left", hint="raise maxmemory"),
+                StoreUnusable("prompt 7XKDM2QP cannot be read: …", hint="`edit` with a text and a time repairs it"),
+            ]
+        )
+
+        async def unusable(*_: object, **__: object) -> None:
+            raise next(reasons)
+
+        monkeypatch.setattr(Scheduler, "list", unusable)
+        ann = Checked(tools.bound(ANN))
+        error = await ann.refused("list_scheduled_prompts")
+        assert (error["code"], error["hint"]) == ("store_unusable", A_PERSON)
+        assert "10.0.0.7" not in str(error)
+        error = await ann.refused("list_scheduled_prompts")
+        assert error["message"] == "prompt 7XKDM2QP cannot be read: …"
+        assert error["hint"] == "update_scheduled_prompt with a text and a time repairs it"
 
 
 async def test_what_nobody_foresaw_is_an_answer_and_a_line_in_the_log(
