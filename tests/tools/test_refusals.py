@@ -109,9 +109,9 @@ async def test_what_is_somebody_elses_is_refused_as_what_is_not_there(lab: Lab) 
         asked = _counting(tools.scheduler.store)
         made = await ann.ask("schedule_prompt", prompt="secret", when="in 20m", name="plan", key="plan")
         prompt_id = made["scheduled_prompt"]["id"]
-        await ben.refused("get_scheduled_prompt", id="first")  # now all scripts are known to the server
         absent = prompt_id[:-1] + ("0" if prompt_id[-1] != "0" else "1")
         for said, instead in [(prompt_id, absent), (prompt_id[-8:], absent[-8:]), ("plan", "plam")]:
+            await ben.refused("get_scheduled_prompt", id=instead)  # now the server knows the scripts
             asked.clear()
             theirs = await ben.refused("get_scheduled_prompt", id=said)
             trips = len(asked)
