@@ -83,7 +83,7 @@ class Watch:
         self._membership = membership
         self._serves = serves
         self._settings = settings
-        absence_ms = round(settings.watch_period * 1000) + settings.lease_ms // 2
+        absence_ms = round(settings.watch_period * 1000) + settings.lease_ms // 4
         self._contact = contact or Contact(store, absence_ms=absence_ms)
         self.fire_failed: Callable[[str], None] = lambda _: None
         """Called with the id of a fire that ended because its daemon was lost."""
