@@ -69,11 +69,12 @@ class Claim:
 class Definition:
     """What a prompt was from a version on."""
 
-    at: Instant
+    at: float
+    """When it took effect, by the server's clock."""
     version: int
     doc: dict[str, Any]
     called: float
-    """When whoever wrote it read the clock (ms, as it said)."""
+    """When whoever wrote it read the clock, by which it computed what is next."""
     was_rescheduled: bool = True
 
 
@@ -105,6 +106,10 @@ class Books:
     full: list[tuple[str, Instant, Instant]] = field(default_factory=list)
     """Daemons whose slots were all taken, from when to when."""
     answered: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
+    """What clients were told who were refused something."""
+    done_by: dict[str, str] = field(default_factory=dict)
+    """What a client had changed."""
     _by_prompt: dict[str, list[str]] | None = None
 
     def definition(self, prompt: str, version: int) -> Definition | None:
@@ -192,8 +197,9 @@ class Reading:
             return
         prompt = event.prompt
         doc = json.loads(prompt["doc"])
-        self.books.definitions[prompt["id"]].append(Definition(event.at, 1, doc, float(prompt["created_at"])))
+        self.books.definitions[prompt["id"]].append(Definition(event.server, 1, doc, float(prompt["created_at"])))
         self.books.touched[prompt["id"]].append(event.at)
+        self.books.done_by[event.who] = "save"
 
     def _edit(self, event: Event) -> None:
         if self._is_repeated(event) or event.answer[0] != "edited":
@@ -202,12 +208,16 @@ class Reading:
         self._changed(event, prompt)
         was_rescheduled = edit["next_at"] != ""
         self.books.definitions[prompt].append(
-            Definition(event.at, int(event.answer[1]), json.loads(edit["doc"]), event.called, was_rescheduled)
+            Definition(event.server, int(event.answer[1]), json.loads(edit["doc"]), event.called, was_rescheduled)
         )
         if was_rescheduled:
             self._skipped = {pair for pair in self._skipped if pair[0] != prompt}
 
+    def _refused(self, event: Event) -> None:
+        self.books.refused[event.who] = event.problem
+
     def _changed(self, event: Event, prompt: str) -> None:
+        self.books.done_by[event.who] = event.what
         self.books.touched[prompt].append(event.at)
         if prompt in self.books.cancelled:
             self._find(event, f"cancelled prompt {prompt} was changed by {event.what}")
@@ -295,7 +305,7 @@ class Reading:
             if fire in self._held:
                 self._find(event, f"{fire} was taken while {self._held[fire].who} held it")
             if attempt <= self._attempts.get(fire, 0):
-                self._find(event, f"attempt {attempt} of {fire} came after attempt {self._attempts[fire]}")
+                self._find(event, f"attempt {attempt} of {fire} came after attempt {self._attempts.get(fire, 0)}")
             if self._halted is not None:
                 self._find(event, f"{fire} was taken while all was stopped")
             if prompt in self.books.cancelled:

@@ -16,7 +16,7 @@ INSTANTS = (-3.2, -2.9, -1.0, -0.25, -0.21, -0.19, -0.1, -0.02, -0.004, 0.0, 0.0
 """When something happens, in seconds after something was due."""
 CHANGES = {
     "text": 14, "when": 12, "policies": 10, "pause": 10, "resume": 12, "skip": 8, "unskip": 2, "cancel": 8, "run": 10,
-    "cancel fire": 8, "rerun": 3, "add": 10, "halt": 3,
+    "cancel fire": 8, "rerun": 3, "add": 10, "halt": 7,
 }  # fmt: skip
 
 

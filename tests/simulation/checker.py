@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,10 @@ def judge(world: World) -> Books:
         judge.at_most_once_where_asked_for,
         judge.two_runs_at_once_only_where_a_lease_was_lost,
         judge.ends_are_what_the_runner_said,
+        judge.retried_when_it_was_to_be,
+        judge.nobody_is_told_no_for_what_was_done,
         judge.punctual,
+        judge.taken_over_where_a_daemon_died,
         judge.stopped_in_time,
         judge.nothing_starts_while_stopped,
         judge.money_adds_up,
@@ -80,7 +84,7 @@ class Contact:
         for window in self._windows:
             if window.kind in ("freeze", "suspend", "lid") and window.who in (who, "*"):
                 asleep = min(window.end - 2_000, end) - max(window.start, start)
-                if asleep > slack:
+                if asleep > slack + self._world.plan.settings.lease_ms / 4:
                     return f"{window.kind} of {window.who}"
         for since, until in self._world.server.away:
             if (EPOCH + since) * 1000 < end and (EPOCH + until) * 1000 > start:
@@ -150,6 +154,8 @@ class _Judge:
     def each_runs_what_was_claimed(self) -> None:
         for run in self.books.all_runs:
             claim = self.books.claims.get(run.fire)
+            if claim is not None and claim.item["skip"]:
+                self.find(f"{run.fire} ran, and was to be skipped: {claim.item['skip']}")
             definition = claim and self.books.definition(prompt_of(run.fire), int(claim.item["version"]))
             if definition and run.began.text != definition.doc["text"]:
                 self.find(f"{run.fire} ran {run.began.text!r}, and was claimed with {definition.doc['text']!r}")
@@ -259,28 +265,92 @@ class _Judge:
         if gone and self.world.plan.settings.retention_days > 1 and self.world.plan.form != "year":
             self.find(f"{len(gone)} fires were claimed and are nowhere: {sorted(gone)[:3]}")
 
+    def retried_when_it_was_to_be(self) -> None:
+        """No attempt before its delay is over, nor more than the prompt's retries."""
+        for fire, holds in self.books.holds.items():
+            definition = self.books.definition(prompt_of(fire), int(self.books.claims[fire].item["version"]))
+            if definition is None:
+                continue
+            policies = definition.doc
+            failures = 0
+            for before, after in pairwise(holds):
+                if before.end != "retrying":
+                    continue
+                delays = policies.get("retry_delays", [120.0])
+                delay = delays[min(failures, len(delays) - 1)] * (1 - policies.get("retry_jitter", 0.25))
+                failures += 1
+                if failures > policies.get("retries", 4):
+                    self.find(f"attempt {after.attempt} of {fire} is retry number {failures}")
+                asked_for = before.run is not None and before.run.began.mood == "ask for a retry"
+                if not asked_for and after.since - before.until < delay * 1000 - 100 and not self._clocks_were_set:
+                    waited = after.since - before.until
+                    self.find(f"attempt {after.attempt} of {fire} came {waited:.0f} ms after the one before failed")
+            crashes = sum(hold.end == "reaped" for hold in holds)
+            if crashes > self.world.plan.settings.max_crashes:
+                self.find(f"{fire} lost {crashes} daemons")
+
+    def nobody_is_told_no_for_what_was_done(self) -> None:
+        """A client whose answer was lost, and who asks again, hears what it did."""
+        for who, problem in self.books.refused.items():
+            if who in self.books.done_by:
+                self.find(f"{who} was refused ({problem}), and had done it: {self.books.done_by[who]}")
+
     # In time
+
+    @property
+    def _clocks_were_set(self) -> bool:
+        return any(w.kind == "server_step" for w in self.world.faults.windows)
+
+    def taken_over_where_a_daemon_died(self) -> None:
+        """Where daemons only die, the prompts that a dead one had not taken yet begin after a look of another's."""
+        settings, daemons = self.world.plan.settings, self.world.plan.daemons
+        patience = settings.watch_period * 1000 + 250 * daemons + PUNCTUAL_MS
+        others = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in ("kill", "deploy", "hurry")]
+        others += [(since, until) for since, until in self.books.halts]
+        counted = 0
+        for fire, due, began in self._to_be_punctual():
+            if self._was_felt(others, due - 4_000, began) or not self._somebody_was_up(due - 10_000, began):
+                continue
+            counted += 1
+            if began - due > patience:
+                self.find(f"{fire} began {began - due:.0f} ms late, and daemons had died at most")
+        self.books.answered["judged for being taken over"] = counted
+
+    def _somebody_was_up(self, start: float, end: float) -> bool:
+        """One that had been up for long, and in contact."""
+        return any(
+            who.startswith("d") and process.started < start - 5_000 and process.over > end + 1_000
+            for who, process in self.books.processes.items()
+        )
+
+    def _was_felt(self, troubles: list[tuple[float, float]], start: float, end: float) -> bool:
+        return any(since <= end and until + self.after >= start for since, until in troubles)
 
     def punctual(self) -> None:
         """Where nothing went wrong, and nothing else stood in the way, an attempt begins when it is due."""
+        counted = 0
+        for fire, due, began in self._to_be_punctual():
+            if self.is_excused(due - 4_000, began):
+                continue
+            counted += 1
+            if began - due > PUNCTUAL_MS:
+                self.find(f"{fire} began {began - due:.0f} ms late, and nothing had gone wrong")
+        self.books.answered["judged for punctuality"] = counted
+
+    def _to_be_punctual(self) -> Iterator[tuple[str, float, float]]:
+        """Fires that nothing but a fault could hold up, when they were due and when they began (true ms)."""
         limits = self.world.plan.limits.concurrency
         if limits.platform is not None:
             return
-        counted = 0
         for fire, runs in self.books.runs.items():
             run, claim = runs[0], self.books.claims.get(fire)
             if run.attempt != 1 or claim is None or claim.item["trigger"] != "schedule":
                 continue
             if claim.item["concurrency_key"] or (limits.owner is not None and claim.item["owner"]):
                 continue
-            offset = run.began.at - run.began.server
-            due, began = claim.due + offset, run.began.at
-            if self._is_in_the_way(fire, due, began) or self.is_excused(due - 4_000, began):
-                continue
-            counted += 1
-            if began - due > PUNCTUAL_MS:
-                self.find(f"{fire} began {began - due:.0f} ms late, and nothing had gone wrong")
-        self.books.answered["judged for punctuality"] = counted
+            due, began = claim.due + run.began.at - run.began.server, run.began.at
+            if not self._is_in_the_way(fire, due, began):
+                yield fire, due, began
 
     def _is_in_the_way(self, fire: str, due: float, began: float) -> bool:
         prompt = prompt_of(fire)
@@ -298,6 +368,9 @@ class _Judge:
         """What was cancelled stops; what takes too long does."""
         settings = self.world.plan.settings
         renewal = settings.renewal_period * 1000 + 3_000
+        # A message that nobody hears is no excuse.
+        kinds = ("unheard", "break_off", "kill_client", "deploy", "hurry")
+        silent = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in kinds]
         for run in self.books.all_runs:
             if run.began.mood not in COOPERATIVE or run.how == "died":
                 continue
@@ -309,7 +382,7 @@ class _Judge:
                 self.books.fires_cancelled.get(run.fire, float("inf")),
             )
             was_asked = run.began.at <= asked < run.ended
-            if was_asked and run.ended - asked > renewal and not self.is_excused(asked, run.ended):
+            if was_asked and run.ended - asked > renewal and not self._was_felt(silent, asked, run.ended):
                 self.find(f"{run.fire} ran for {run.ended - asked:.0f} ms after it was cancelled")
 
     def nothing_starts_while_stopped(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.line import Weather
+from tests.simulation.plan import MINUTES
 
 if TYPE_CHECKING:
     from tests.simulation.world import Member, World
@@ -41,6 +42,9 @@ class Faults:
         self.windows: list[Window] = []
         self.is_ending = False
         self.is_busy = False
+        self.is_awake = asyncio.Event()
+        """The machine of the daemons and the server does not sleep."""
+        self.is_awake.set()
         self._rest: dict[str, float] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -160,7 +164,7 @@ class Faults:
             return
         async with self._window("suspend" if clock_too else "freeze", process.name):
             began, seconds = loop.now, self._for_long()
-            if clock_too and self._world.chance.random() < 0.3 and self._world.plan.form != "short":
+            if clock_too and self._world.chance.random() < 0.3 and self._world.plan.form not in MINUTES:
                 seconds += self._world.chance.choice([0.5, 4.0]) * 3600
             loop.stop_process(process)
             await asyncio.sleep(seconds)
@@ -174,9 +178,12 @@ class Faults:
     async def _lid(self) -> None:
         """All daemons and the server live on one machine, and that sleeps."""
         world = self._world
+        if not self.is_awake.is_set():
+            return
         async with self._window("lid", "*"):
+            self.is_awake.clear()
             seconds = world.chance.choice([self._for_long(), 600.0, 4 * 3600.0])
-            if world.plan.form == "short":
+            if world.plan.form in MINUTES:
                 seconds = min(seconds, 90.0)
             began = world.loop.now
             asleep = [m.process for m in world.daemons if m.process is not None and m.is_up and not m.process.stopped]
@@ -186,6 +193,7 @@ class Faults:
             await asyncio.sleep(seconds)
             for process in asleep:
                 world.loop.go_on(process, suspended_for=world.loop.now - began)
+            self.is_awake.set()
             await asyncio.sleep(2.0)
 
     async def _kill_client(self) -> None:

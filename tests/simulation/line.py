@@ -148,7 +148,8 @@ class Line:
         return way
 
     def _failed(self, command: str, how: str) -> None:
-        self.broke_at.append((EPOCH + self._loop.now) * 1000)
+        if command not in ("pubsub", "time"):  # these renew nothing
+            self.broke_at.append((EPOCH + self._loop.now) * 1000)
         self._trace(command, how)
 
     def _trace(self, command: str, how: str) -> None:

@@ -7,9 +7,12 @@ A change of a script must still find the text that it replaces: when the script 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scheduled_prompts.store import script
+from scheduled_prompts.engine.attempt import Attempt
+from scheduled_prompts.engine.watch import Contact
+from scheduled_prompts.engine.worker import Worker
+from scheduled_prompts.store import Store, script
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,10 +33,114 @@ def of_script(name: str, guard: str, instead: str) -> Mutation:
     return mutate
 
 
+def of_method(owner: type, name: str, instead: Callable[[Any], Any]) -> Mutation:
+    """A method in the place of another; `instead` is given the one that it replaces."""
+
+    def mutate(world: World) -> None:
+        before = getattr(owner, name)
+        setattr(owner, name, instead(before))
+        world.undo.append(lambda: setattr(owner, name, before))
+
+    return mutate
+
+
+def both(first: Mutation, second: Mutation) -> Mutation:
+    """Two guards of one promise: either would do."""
+
+    def mutate(world: World) -> None:
+        first(world)
+        second(world)
+
+    return mutate
+
+
+def _answers(value: Any) -> Callable[[Any], Any]:
+    async def answer(*_: object, **__: object) -> Any:
+        return value
+
+    return lambda _before: answer
+
+
+def _sees_nothing_overdue(look: Any) -> Any:
+    async def mutated(self: Store, **asked: Any) -> Any:
+        seen = await look(self, **asked)
+        return seen._replace(overdue=[])
+
+    return mutated
+
+
+def _never_hears_of_cancels(extend: Any) -> Any:
+    async def mutated(self: Store, items: Any, **options: Any) -> Any:
+        return ["ok" if state == "cancel" else state for state in await extend(self, items, **options)]
+
+    return mutated
+
+
 MUTATIONS: dict[str, Mutation] = {
+    # Claims
+    "claim compares nothing": both(
+        of_script(
+            "claim",
+            "local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status",
+            "local unchanged = true",
+        ),
+        of_script("claim", "redis.call('EXISTS', fire_key(item.fire)) == 1", "false"),
+    ),
+    "claim ignores a halt": of_script("claim", "if halted() then", "if false then"),
+    "claim ignores overlap": of_script("claim", "item.skip = judge_overlap(item)", ""),
+    "claim notes down nothing that was missed": of_script("claim", "if item.missed_from ~= '' then", "if false then"),
+    "what is to be skipped runs": of_script(
+        "claim", "  if item.skip ~= '' then\n", "  if item.skip ~= '' and item.skip ~= 'requested' then\n"
+    ),
+    # Takes
+    "take ignores a halt": of_script("take", "if halted() then return {'0'} end", ""),
+    "take ignores the deadline": of_script("take", "if not deadline or ", "if true or not deadline or "),
+    "take does not raise the attempt": of_script(
+        "take", "local attempt = (tonumber(stored.attempt) or 0) + 1", "local attempt = tonumber(stored.attempt) or 0"
+    ),
+    "take lets one more run": of_script(
+        "take", "slots_taken(limit[1]) >= limit[2]", "slots_taken(limit[1]) > limit[2]"
+    ),
+    "take reserves nothing": of_script("take", "if most > 0 then reserve(", "if false then reserve("),
+    "a fire begins before it is due": of_method(Attempt, "_wait_until_due", _answers(None)),
+    # Leases
     "settle ignores the token": of_script("settle", "if stored[2] ~= item.token then", "if false then"),
     "extend ignores the token": of_script(
         "extend", "if stored[1] ~= 'running' or stored[2] ~= item[2] then", "if stored[1] ~= 'running' then"
     ),
-    "take ignores a halt": of_script("take", "if halted() then return {'0'} end", ""),
+    "reap takes leases that are not over": of_script(
+        "reap",
+        "redis.call('ZRANGEBYSCORE', leases_key, '-inf', now,",
+        "redis.call('ZRANGEBYSCORE', leases_key, '-inf', '+inf',",
+    ),
+    "reap needs no contact": of_method(Contact, "lasts", _answers(True)),
+    "reap leaves the slots taken": of_script("reap", "  release(fire)\n", ""),
+    "a fire that kills its daemons goes on for ever": of_script(
+        "reap", "elseif crashes >= tonumber(ARGV[5]) then", "elseif false then"
+    ),
+    "leases are not renewed": of_method(Worker, "renew", _answers(None)),
+    "at most once: the start is not written": of_method(Attempt, "_mark_started", _answers(True)),
+    # Ends
+    "a retry does not wait": of_script(
+        "settle",
+        "redis.call('ZADD', retries_key, item.retry_at, item.fire)",
+        "redis.call('ZADD', retries_key, now, item.fire)",
+    ),
+    "a retry is forgotten": of_script("settle", "redis.call('ZADD', retries_key, item.retry_at, item.fire)", ""),
+    # Changes
+    "cancel leaves the prompt due": of_script(
+        "cancel",
+        "redis.call('HDEL', quarantine_key, id)\nremove_from_due(id)",
+        "redis.call('HDEL', quarantine_key, id)",
+    ),
+    "cancel leaves its fires": of_script(
+        "cancel", "  ended, asked = stop_fires(fires, 'prompt_cancelled')\nend", "  ended, asked = 0, {}\nend"
+    ),
+    "pause takes nothing back": of_script(
+        "pause", "local ended, asked = take_back(id, 'paused', false)", "local ended, asked = 0, {}"
+    ),
+    "a pause that is repeated is refused": of_script("pause", "if prior then return prior end", ""),
+    "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
+    # Looking around
+    "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),
 }

@@ -82,7 +82,7 @@ def _named_in_all(definitions: list[Definition], prompt: str, until: int) -> tup
         # What an edit computed by its clock took effect when it arrived.
         end = until - 1 if following is None else round(max(following.at, following.called)) + GREY_MS
         sure_end = until - 1 if following is None else round(min(following.at, following.called)) - GREY_MS
-        start = round(min(era.called, era.at))
+        start = round(era.called if number == 0 else min(era.called, era.at))
         sure_start = start if number == 0 else round(max(era.called, era.at)) + GREY_MS
         for at in named(era.doc["schedule"], prompt, start, end):
             (sure if sure_start < at <= sure_end else grey).add(at)

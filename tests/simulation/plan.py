@@ -18,6 +18,8 @@ HOUR = 3_600.0
 START_MS = round(EPOCH * 1000)
 KEYS = {"gpu": 1, "model": 3}
 """Concurrency keys, and how many fires may run under each at once."""
+MINUTES = ("brief", "short")
+"""The forms that last for minutes: everything in them follows quickly."""
 OWNERS = ("ann", "bob", "cyd")
 
 
@@ -50,9 +52,16 @@ def plan_of(form: str, seed: int) -> Plan:
     return FORMS[form](seed, random.Random(f"plan of {form} {seed}"))
 
 
+def _brief(seed: int, chance: random.Random) -> Plan:
+    """What `make test` can pay for."""
+    plan = _short(seed, chance)
+    plan.form, plan.prompts, plan.daemons = "brief", 10, 2
+    plan.lasts, plan.calm, plan.fault_every, plan.change_every = 3 * MINUTE, 2.5 * MINUTE, 12.0, 9.0
+    return plan
+
+
 def _short(seed: int, chance: random.Random) -> Plan:
     """Minutes of two or three daemons, with everything in them."""
-    lease = chance.choice([8.0, 20.0])
     return Plan(
         seed=seed,
         form="short",
@@ -60,13 +69,13 @@ def _short(seed: int, chance: random.Random) -> Plan:
         prompts=14,
         clients=2,
         lasts=7 * MINUTE,
-        calm=4 * MINUTE,
+        calm=3 * MINUTE,
         fault_every=16.0,
         change_every=10.0,
         settings=EngineSettings(
-            slots=chance.choice([2, 5, 20]),
-            lease=lease,
-            watch_period=chance.choice([1.0, 2.0]),
+            slots=chance.choice([1, 2, 5, 20]),
+            lease=chance.choice([8.0, 20.0]),
+            watch_period=2.0,
             heartbeat_period=5.0,
             sweep_period=chance.choice([20.0, 60.0]),
             drain=chance.choice([1.0, 8.0]),
@@ -126,7 +135,7 @@ def _year(seed: int, chance: random.Random) -> Plan:
     )
 
 
-FORMS = {"short": _short, "day": _day, "year": _year}
+FORMS = {"brief": _brief, "short": _short, "day": _day, "year": _year}
 
 
 def _limits(chance: random.Random) -> Limits:
@@ -141,12 +150,12 @@ def _limits(chance: random.Random) -> Limits:
 def _budgets(chance: random.Random) -> Budgets:
     if chance.random() < 0.6:
         return Budgets()
-    return Budgets(timezone="UTC", owner_per_day=Decimal(chance.choice(["0.50", "2.00"])), reserve=Decimal("0.01"))
+    return Budgets(timezone="UTC", owner_per_day=Decimal(chance.choice(["0.10", "2.00"])), reserve=Decimal("0.03"))
 
 
 def draw_schedule(plan: Plan, chance: random.Random, now: int) -> Schedule:
     """`now`: ms UTC."""
-    if plan.form == "short":
+    if plan.form in MINUTES:
         return _frequent(chance, now)
     if plan.form == "year":
         return Cron(expression=f"{chance.randrange(60)} {chance.randrange(24)} * * *")
@@ -180,7 +189,7 @@ def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
     """Most prompts differ from the defaults in a few things."""
     if plan.form == "year":
         return {"retry_delays": (600.0,), "retries": 2, "jitter": chance.choice([0.0, 300.0]), "pause_after": 0}
-    slow = 1.0 if plan.form == "short" else 6.0
+    slow = 1.0 if plan.form in MINUTES else 6.0
     policies: dict[str, Any] = {
         "retries": chance.choice([0, 1, 3]),
         "retry_delays": chance.choice([(4.0,), (3.0, 25.0), (10.0 * slow,)]),
@@ -191,7 +200,7 @@ def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
         "overlap": ["skip", "queue", "replace", "allow"],
         "on_crash": ["rerun", "interrupt"],
         "misfire": ["once", "skip", "all"],
-        "grace": [2.0, 20.0, 600.0],
+        "grace": [2.0, 2.0, 8.0, 600.0],
         "catch_up_limit": [1, 4],
         "jitter": [3.0 * slow, 20.0 * slow],
         "owner": list(OWNERS),

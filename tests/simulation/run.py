@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -22,8 +23,12 @@ from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.plan import FORMS, plan_of
 from tests.simulation.world import World
 
-TOLD = 60
-"""So many of the last lines of a trace are printed where something was found."""
+TOLD = 50
+"""So many lines of a trace are printed where something was found."""
+TOLD_OF_A_LINE = 400
+IDS = re.compile(r"[0-9A-Z]{26}(?:[@+]\w+)?|\b[dc]\d+\.\d+\b")
+INSTANT = re.compile(r"(\d{13}\.\d{3}) ")
+WORLDLY = re.compile(r" (fault|healed|dies|calm)\b")
 
 
 class Job(NamedTuple):
@@ -101,25 +106,51 @@ def tell(outcome: Outcome, *, with_trace: bool) -> None:
     for finding in outcome.findings[:20]:
         print(f"  {finding}")
     if with_trace:
-        print("the end of the trace:", *outcome.lines[-TOLD:], sep="\n  ")
+        print("of the trace, what has to do with the first:")
+        for line in about(outcome.findings[0], simulate(outcome.job._replace(trace=True)).lines):
+            print(f"  {line[:TOLD_OF_A_LINE]}")
     print(f'again, with all of the trace: make simulate SEEDS={seed} ARGS="--form {form} --trace"\n', flush=True)
 
 
+def about(finding: str, lines: list[str]) -> list[str]:
+    """The last lines that name what a finding names, with the faults among them."""
+    named = set(IDS.findall(finding))
+    until = float(at.group(1)) if (at := INSTANT.match(finding)) else float("inf")
+    chosen = [
+        line
+        for line in lines
+        if float(line.split(" ", 1)[0]) <= until + 1
+        and (any(one in line for one in named) or WORLDLY.search(line) is not None)
+    ]
+    return chosen[-TOLD:]
+
+
+class Hunt(NamedTuple):
+    mutation: str
+    seeds: list[int]
+
+
+def hunt(wanted: Hunt) -> Outcome | None:
+    """The first seed, of these, that finds a mutation."""
+    for seed in wanted.seeds:
+        outcome = simulate(Job("short", seed, wanted.mutation))
+        if outcome.findings:
+            return outcome
+    return None
+
+
 def run_mutations(names: list[str], seeds: list[int], processes: int) -> int:
-    """Each mutation must be found by one of the seeds. Says by how many, and by which first."""
+    """Each mutation must be found by one of the seeds. Says by which first, and how."""
     missed = []
-    for name in names:
-        found: list[int] = []
-        first = ""
-        for outcome in in_parallel([Job("short", seed, name) for seed in seeds], processes):
-            if outcome.findings:
-                first = first or outcome.findings[0]
-                found.append(outcome.job.seed)
-        told = f"found by {len(found)} of {len(seeds)} seeds, first by {found[0]}: {first}" if found else "NOT FOUND"
-        print(f"{name}: {told.splitlines()[0][:300]}", flush=True)
-        if not found:
-            missed.append(name)
-    print(f"not found: {missed}" if missed else f"all {len(names)} mutations were found")
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for name, outcome in zip(names, pool.imap(hunt, [Hunt(name, seeds) for name in names]), strict=True):
+            if outcome is None:
+                missed.append(name)
+                print(f"NOT FOUND: {name}", flush=True)
+            else:
+                told = outcome.findings[0].splitlines()[0][:200]
+                print(f"{name}: seed {outcome.job.seed}, {len(outcome.findings)} findings: {told}", flush=True)
+    print(f"not found: {missed}" if missed else f"all {len(names)} mutations were found within {len(seeds)} seeds")
     return 1 if missed else 0
 
 

@@ -16,7 +16,7 @@ from scheduled_prompts.fire import Fire, Result
 from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry
 
-COST = Decimal("0.002")
+COST = Decimal("0.01")
 DIFFICULT = {
     "slow": 20,
     "fail": 22,

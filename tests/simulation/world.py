@@ -79,6 +79,8 @@ class World:
         """All that is stored in the end."""
         self.lines: dict[str, Line] = {}
         """By process."""
+        self.undo: list[Callable[[], None]] = []
+        """What a mutation has changed, to be put right."""
         self._mutate = mutate
 
     # Telling
@@ -122,6 +124,8 @@ class World:
                 self.keys = self.server.keys()
         finally:
             self.is_over = True
+            for put_right in self.undo:
+                put_right()
             self.loop.tidy_up()
             structlog.configure(**before)
 
@@ -155,6 +159,7 @@ class World:
     async def _keep(self, member: Member) -> None:
         """As a service manager does: whatever ends a daemon, it is started again."""
         while not self.is_calm:
+            await self.faults.is_awake.wait()
             process = self.spawn(member, self._serve(member))
             await member.ended.wait()
             member.daemon = None
