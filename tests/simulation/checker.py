@@ -282,8 +282,8 @@ class _Judge:
                 if failures > policies.get("retries", 4):
                     self.find(f"attempt {after.attempt} of {fire} is retry number {failures}")
                 asked_for = before.run is not None and before.run.began.mood == "ask for a retry"
-                if not asked_for and after.since - before.until < delay * 1000 - 100 and not self._clocks_were_set:
-                    waited = after.since - before.until
+                waited = after.since - (before.until if before.run is None else before.run.ended)
+                if not asked_for and waited < delay * 1000 - 100 and not self._clocks_were_set:
                     self.find(f"attempt {after.attempt} of {fire} came {waited:.0f} ms after the one before failed")
             crashes = sum(hold.end == "reaped" for hold in holds)
             if crashes > self.world.plan.settings.max_crashes:

@@ -71,6 +71,7 @@ class SimLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.now = 0.0
         """True seconds since the simulation began; no process can read them."""
+        self.ends_by = float("inf")
         self.outside = Process("world")
         """Whoever arranges the simulation; never hurt."""
         self.current = self.outside
@@ -188,6 +189,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def _let_time_pass(self) -> None:
         """To the next timer of anybody."""
         self._steps_without_rest = 0
+        if self.now > self.ends_by:
+            raise Livelock("the simulation does not end")
         upcoming = [p.timers[0][0] + p.behind for p in self._living if p.timers and not p.stopped]
         if not upcoming:
             raise Livelock("nobody waits for anything")

@@ -33,7 +33,8 @@ from tests.simulation.server import SimServer
 from tests.simulation.trace import Trace
 
 NAMESPACE = "sim"
-EXPLAINED_AT_ONCE = 20
+LONGEST = 12 * 3600.0
+"""How much longer than planned a simulation may take, in its own seconds: until all faults have healed."""
 EXPECTED = {
     "lease_expired", "lease_lost", "store_away", "take_failed", "settle_failed", "renewal_failed", "fires_left_behind",
     "all_stopped", "message_not_understood", "cost_not_counted",
@@ -63,6 +64,7 @@ class World:
         self.chance = random.Random(f"world {plan.form} {plan.seed}")
         self.trace = Trace(whole=whole_trace)
         self.loop = SimLoop(self.chance)
+        self.loop.ends_by = plan.lasts + plan.calm + LONGEST
         self.server = SimServer(self.loop, self.trace, self.chance, NAMESPACE)
         self.daemons = [Member(f"d{number + 1}") for number in range(plan.daemons)]
         self.clients = [Member(f"c{number + 1}") for number in range(plan.clients)]
