@@ -48,6 +48,7 @@ FLOORS = {
     "clock": 0,
     "ids": 0,
     "schedule": 0,
+    "stored": 0,
     "errors": 0,
     "version": 0,
 }
