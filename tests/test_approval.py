@@ -13,6 +13,7 @@ from scheduled_prompts.errors import LimitReached, ScheduledPromptsError
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.scheduler.exporting import entry_of
+from scheduled_prompts.store.records import Refused
 from scheduled_prompts.testing import LONG_SPANS
 from tests.conftest import Lab
 from tests.engine.scenes import Scene, Worker, scene
@@ -263,6 +264,16 @@ async def test_what_was_changed_since_it_was_read_is_not_approved(lab: Lab) -> N
         assert (await person.approve(prompt.id, version=2)).prompt.text == "delete everything"
 
 
+async def test_what_is_changed_between_reading_and_deciding_is_not_approved_unseen(lab: Lab) -> None:
+    async with lab:
+        person = await a_person(lab)
+        read = await person.get((await asked(person.as_caller(BOT))).id)
+        await person.as_caller(BOT).edit(read.id, force=True, text="delete everything")
+        refused = await person.store.approve(read, "active", read.next_nominal or 0, read.next_at or 0)
+        assert refused == Refused(PENDING, "2")
+        assert await person.store.reject(read.id, version=1) == refused
+
+
 async def test_two_people_decide_once(lab: Lab) -> None:
     async with lab:
         person = await a_person(lab)
@@ -374,6 +385,7 @@ async def test_an_edit_by_an_agent_sends_an_approved_prompt_back(lab: Lab) -> No
         ({"text": "other"}, True),
         ({"runner": "shell"}, True),
         ({"when": "every 3h"}, True),
+        ({"when": "in 3h"}, True),
         ({"max_fires": 99}, True),
         ({"max_cost": "3"}, True),
         ({"budget_day": None}, False),
