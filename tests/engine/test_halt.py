@@ -105,9 +105,10 @@ async def test_a_halted_daemon_asks_no_more_than_its_looks_and_says_so_once(lab:
             s.store.transport.run = counted  # type: ignore[method-assign]
             await s.sleep(300)
         assert len([line for line in logs if line["event"] == "all_stopped"]) == 1
-        assert set(asked) <= {"look", "heartbeat", "wake"}
+        assert set(asked) <= {"look", "heartbeat", "wake", "decide"}
         assert asked.count("look") <= 301
         assert asked.count("wake") <= 6  # with each sweep
+        assert asked.count("decide") <= 6  # likewise: what nobody approved in time
 
 
 async def test_a_run_by_hand_is_refused(lab: Lab) -> None:

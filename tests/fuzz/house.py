@@ -26,7 +26,7 @@ from scheduled_prompts.store.records import EVERYTHING
 from scheduled_prompts.testing import VirtualClock
 
 RULES: dict[str, Any] = {
-    "limits": Limits(fires_per_conversation=2, concurrency=Concurrency(owners={"ann": 1})),
+    "limits": Limits(min_interval=0, fires_per_conversation=2, concurrency=Concurrency(owners={"ann": 1})),
     "budgets": Budgets(owner_per_day=1000, reserve=1),
 }
 BINARY_PREFIX = b"{%s:0}:"

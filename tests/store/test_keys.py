@@ -87,7 +87,7 @@ def test_every_key_that_the_prelude_spells_starts_with_the_hash_tag() -> None:
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
 def test_a_script_spells_no_key_but_by_the_prelude(script: Script) -> None:
-    calls = re.findall(r"redis\.p?call\(\s*([^,]+),\s*([^\n]*)", script.body)
+    calls = re.findall(r"(?:redis\.p?call|if_usable)\(\s*([^,]+),\s*([^\n]*)", script.body)
     assert script.name == "extend" or calls
     assert "'{" not in script.body
     assert not [rest for _, rest in calls if rest.startswith(("'", '"', "P .."))]
