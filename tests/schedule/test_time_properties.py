@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,10 +30,14 @@ from scheduled_prompts.schedule import (
     parse_when,
     upcoming,
 )
-from scheduled_prompts.upcoming import is_named, latest_named, next_named
+from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
+from scheduled_prompts.schedule.spacing import closer_than
+from scheduled_prompts.upcoming import is_named, latest_named, next_named, occurrences
 from tests.schedule.walk_checks import check_cron, check_due
 from tests.schedule.wall_clock_oracle import DAY, HOUR, MINUTE, date_matcher, ms, read_clock
-from tests.schedule.zone_walk import ZONES, changes, walk_around
+from tests.schedule.zone_walk import DAY as DAY_S
+from tests.schedule.zone_walk import HOUR as HOUR_S
+from tests.schedule.zone_walk import ZONES, Walk, changes, walk_around, wall_date
 
 FIRST, LAST = ms(1970, 1, 1), ms(2037, 12, 31)
 YEARS = ((1970, 1989), (1990, 2009), (2010, 2037))
@@ -60,6 +65,7 @@ rare_expressions = st.builds(
     st.sampled_from(["2", "2,4", "4-6/2", "*", "*/10", "4,6,9,11", "11/2"]),
     st.sampled_from(["*", "0#5", "1#1,2#5", "5L", "*/7", "*/3", "3#2", "1"]),
 )
+rarely = rare_expressions.map(lambda text: text.replace("0 0 ", "*/40 2 ", 1))
 expressions = st.tuples(
     _field(0, 59), _field(0, 23), _field(1, 31, "L"), _field(1, 12), st.one_of(_field(0, 7), _marked)
 ).map(" ".join)
@@ -201,6 +207,46 @@ def what_is_refused_as_impossible_never_comes(expression: str) -> None:
     assert refused != any(map(date_matcher(expression), days))
 
 
+def a_cron_comes_next_on_the_first_date_that_the_calendar_names(expression: str, moment: tuple[str, int]) -> None:
+    """However far away: date by date, and minute by minute around those that fit."""
+    zone, after = moment
+    cron, fits = _cron(expression), date_matcher(expression)
+    found = next_after(cron, after, timezone=zone, seed="")
+    day = after // 1000 // DAY_S * DAY_S - 2 * DAY_S
+    for _ in range(41 * 366):
+        if fits(wall_date(day)):
+            walk = Walk(zone, day - 36 * HOUR_S, day + 60 * HOUR_S)
+            coming = [each * 1000 for each in walk.occurrences(expression) if each * 1000 > after]
+            if coming:
+                assert found == coming[0]
+                assert latest_between(cron, after, coming[0] - 1, timezone=zone, seed="") is None
+                return
+        day += DAY_S
+    assert found is None or found > after + 40 * 366 * DAY
+
+
+def what_comes_nearer_than_a_limit_does_so_on_a_plain_clock(expression: str, limit: int) -> None:
+    cron = _cron(expression)
+    instants = upcoming(cron, ms(2026, 1, 1), 2_001, timezone="UTC", seed="")
+    instants = [each for each in instants if each <= instants[0] + 1461 * DAY]
+    nearer = [later - earlier for earlier, later in pairwise(instants) if later - earlier < limit]
+    found = closer_than(cron, limit)
+    assert found == (nearer[0] if nearer else None)
+
+
+def the_calendar_ends_without_an_error(schedule: Schedule, zone: str, edge: int, near: int) -> None:
+    at = edge + near
+    found = next_after(schedule, at, timezone=zone, seed="p")
+    assert found is None or (found > at and FIRST_INSTANT <= found <= LAST_INSTANT)
+    latest = latest_between(schedule, -(10**18), at, timezone=zone, seed="p")
+    assert latest is None or (latest <= at and FIRST_INSTANT <= latest <= LAST_INSTANT)
+    defined = Definition(
+        text="x", schedule=schedule, timezone=zone, quiet="22:00-07:00", quiet_policy="defer", jitter=3600
+    )
+    for each in occurrences(defined, at, 2, "p"):
+        assert at < each.nominal <= each.due
+
+
 def _is_one_value(item: str) -> bool:
     span, slash, _ = item.partition("/")
     first, dash, last = span.partition("-")
@@ -246,18 +292,35 @@ def _properties(when: st.SearchStrategy[tuple[str, int]]) -> list[tuple[Property
         ),
         (a_plain_clock_is_that_of_cronsim, (expressions, st.integers(FIRST // 1000, LAST // 1000))),
         (words_that_can_be_typed_mean_the_same, (schedules, when)),
+        (
+            the_calendar_ends_without_an_error,
+            (
+                schedules,
+                st.sampled_from(("Pacific/Apia", "Africa/Casablanca", "UTC")),
+                st.sampled_from((-(10**18), FIRST_INSTANT, LAST_INSTANT, 10**18)),
+                st.one_of(st.integers(-2, 2), st.integers(-3 * DAY, 3 * DAY), st.integers(-900 * DAY, 900 * DAY)),
+            ),
+        ),
         (what_is_refused_as_impossible_never_comes, (st.one_of(rare_expressions, expressions),)),
     ]
 
 
 def _properties_of_walks(when: st.SearchStrategy[tuple[str, int]]) -> list[tuple[Property, Of]]:
-    """Those that cost a walk each: `test_zone_walk.py` has the cheap form."""
+    """Those that cost a walk each, or thousands of occurrences: `test_zone_walk.py` has a cheap form."""
     anchors = st.dates(date(1960, 1, 1), date(1969, 12, 31))
     return [
         (a_cron_is_as_the_walk_finds_it, (expressions, when, st.integers(1, 3), anchors)),
         (
             a_prompt_is_due_when_the_walk_says,
             (st.sampled_from(TIMES_OF_DAY), when, st.randoms(use_true_random=False)),
+        ),
+        (
+            a_cron_comes_next_on_the_first_date_that_the_calendar_names,
+            (st.one_of(rare_expressions, rarely, expressions), when),
+        ),
+        (
+            what_comes_nearer_than_a_limit_does_so_on_a_plain_clock,
+            (st.one_of(rare_expressions, expressions), st.sampled_from((5, 61, 1440, 3000)).map(lambda n: n * MINUTE)),
         ),
     ]
 
@@ -268,14 +331,21 @@ def _named(properties: list[tuple[Property, Of]]) -> list[Any]:
 
 @pytest.mark.parametrize(("holds", "of"), _named(_properties(some)))
 def test_a_few_times(holds: Property, of: Of) -> None:
-    settings(max_examples=40)(given(*of)(holds))()
+    settings(max_examples=25)(given(*of)(holds))()
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("holds", "of"), _named(_properties(moments()) + _properties_of_walks(moments())))
+@pytest.mark.parametrize(("holds", "of"), _named(_properties(moments())))
 def test_many_times(holds: Property, of: Of) -> None:
     settings(max_examples=4_000)(given(*of)(holds))()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("holds", "of"), _named(_properties_of_walks(moments())))
+def test_many_times_with_a_walk_each(holds: Property, of: Of) -> None:
+    settings(max_examples=800)(given(*of)(holds))()
 
 
 def test_a_minute_is_the_finest_that_a_cron_knows() -> None:
