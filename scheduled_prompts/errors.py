@@ -6,6 +6,14 @@ instance says what was wrong, with which value, and, in `hint`, what would have 
 
 from __future__ import annotations
 
+LONGEST_QUOTE = 120
+
+
+def quoted(said: object) -> str:
+    """What somebody said, as an error tells it: in quotes, and cut where nobody would read it to its end."""
+    text = repr(said)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+
 
 class ScheduledPromptsError(Exception):
     """Base of all errors raised by this package on purpose."""

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.errors import InvalidInput, quoted
 
 PROMPTS = "Prompts"
 FIRES = "Fires"
@@ -25,6 +25,8 @@ PAGE = 50
 """How many `list` and `history` show at most, unless told."""
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_LONGEST_DURATION = 64
+"""Characters. To look for parts in long ones would take long."""
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
@@ -40,11 +42,11 @@ class Choices(NamedTuple):
 def seconds(text: str) -> float:
     """A duration in seconds: `90`, `90s`, `1.5h`, `1h30m`. Raises ValueError."""
     compact = text.strip().lower()
-    if _NUMBER.fullmatch(compact):
+    if len(compact) <= _LONGEST_DURATION and _NUMBER.fullmatch(compact):
         return float(compact)
-    parts = list(_PART.finditer(compact))
+    parts = list(_PART.finditer(compact)) if len(compact) <= _LONGEST_DURATION else []
     if not parts or _PART.sub("", compact).strip():
-        raise ValueError(f"{text!r} is not a duration such as 90s, 10m or 1h30m")
+        raise ValueError(f"{quoted(text)} is not a duration such as 90s, 10m or 1h30m")
     return sum(float(part[1]) * _UNIT_SECONDS[part[2]] for part in parts)
 
 
@@ -52,7 +54,7 @@ def label(text: str) -> tuple[str, str]:
     """`k=v`. Raises ValueError."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise ValueError(f"{text!r} is not a label such as team=ops")
+        raise ValueError(f"{quoted(text)} is not a label such as team=ops")
     return name.strip(), value
 
 
@@ -61,9 +63,8 @@ def labels(pairs: Sequence[tuple[str, str]] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs or ():
         if name in found:
-            raise InvalidInput(
-                f"label {name!r} is given twice: {found[name]!r} and {value!r}", hint="a label has one value"
-            )
+            both = f"{quoted(found[name])} and {quoted(value)}"
+            raise InvalidInput(f"label {quoted(name)} is given twice: {both}", hint="a label has one value")
         found[name] = value
     return found
 
@@ -137,6 +138,7 @@ def money(text: str) -> Decimal:
     """An amount such as `2.50`. Raises ValueError."""
     said = text.strip()
     whole, dot, places = said.partition(".")
-    if not (said.isascii() and whole.isdecimal() and (places.isdecimal() or not dot) and len(places) <= 6):
-        raise ValueError(f"{text!r} is no amount such as 2.50 (no currency, at most six places)")
+    fits = len(whole) <= 15 and len(places) <= 6
+    if not (fits and said.isascii() and whole.isdecimal() and (places.isdecimal() or not dot)):
+        raise ValueError(f"{quoted(text)} is no amount such as 2.50 (no currency, at most six places)")
     return Decimal(said)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from scheduled_prompts.cli.options import money, seconds
+from scheduled_prompts.errors import quoted
 
 HOW_IT_RUNS = "How it runs"
 """A panel of `--help`."""
@@ -38,12 +39,12 @@ class PolicyOption(NamedTuple):
 def retries(text: str) -> dict[str, Any]:
     """A count (`3`), or the delays before each retry (`10s,1m,5m`). Raises ValueError."""
     compact = text.strip()
-    if compact.isascii() and compact.isdecimal():
+    if compact.isascii() and compact.isdecimal() and len(compact) < 10:
         return {"retries": int(compact)}
     try:
         delays = tuple(seconds(part) for part in compact.split(","))
     except ValueError as error:
-        raise ValueError(f"{text!r} is neither a count such as 3 nor delays such as 10s,1m,5m") from error
+        raise ValueError(f"{quoted(text)} is neither a count such as 3 nor delays such as 10s,1m,5m") from error
     return {"retries": len(delays), "retry_delays": delays}
 
 
@@ -51,7 +52,7 @@ def words(text: str) -> tuple[str, ...]:
     """`error,timeout`. Raises ValueError."""
     found = tuple(word for part in text.split(",") if (word := part.strip()))
     if not found:
-        raise ValueError(f"{text!r} is not a list of words such as error,timeout")
+        raise ValueError(f"{quoted(text)} is not a list of words such as error,timeout")
     return found
 
 

@@ -12,14 +12,18 @@ import re
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from scheduled_prompts.errors import quoted
 from scheduled_prompts.schedule.offsets import DAY, MINUTE, span_at
 
 _PERIOD = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})", re.ASCII)
 _MINUTES = 1440
+_LONGEST = 512
 
 
 def canonical(text: str) -> str:
     """`22:00-07:00`, or several with commas, spelled alike however they were typed. Raises ValueError."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"these are {len(text):,} characters; quiet hours have at most {_LONGEST}")
     periods = [_period(part) for part in text.split(",")]
     covered = _covered(periods)
     if all(covered):
@@ -112,13 +116,13 @@ def _period(text: str) -> tuple[int, int]:
     """Minutes of the day, the end (up to 24:00) not included. Raises ValueError."""
     found = _PERIOD.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text.strip()!r} is no time of day from–to, such as 22:00-07:00")
+        raise ValueError(f"{quoted(text.strip())} is no time of day from–to, such as 22:00-07:00")
     numbers = [int(number) for number in found.groups()]
     start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if max(numbers[1], numbers[3]) > 59 or start >= _MINUTES or end > _MINUTES:
-        raise ValueError(f"{text.strip()!r}: the times of a day are 00:00 to 24:00")
+        raise ValueError(f"{quoted(text.strip())}: the times of a day are 00:00 to 24:00")
     if start == end:
-        raise ValueError(f"{text.strip()!r} starts and ends at the same time")
+        raise ValueError(f"{quoted(text.strip())} starts and ends at the same time")
     return start, end
 
 

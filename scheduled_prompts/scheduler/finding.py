@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from scheduled_prompts import ids
-from scheduled_prompts.errors import InvalidInput, NotFound
+from scheduled_prompts.errors import InvalidInput, NotFound, quoted
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler.answers import FirePage, PromptPage
@@ -34,9 +34,8 @@ async def full_id(store: Store, id_or_part: str, only: Only | None = None) -> st
     found."""
     part = id_or_part.strip().upper()
     if not ids.could_be_part_of_an_id(part):
-        raise NotFound(
-            f"{id_or_part!r} is not an id, nor a part of one", hint="`list` shows the ids there are; names are none"
-        )
+        said = f"{quoted(id_or_part)} is not an id, nor a part of one"
+        raise NotFound(said, hint="`list` shows the ids there are; names are none")
     is_whole = len(part) == ids.ID_LENGTH
     if is_whole and only is None:
         return part
@@ -45,16 +44,16 @@ async def full_id(store: Store, id_or_part: str, only: Only | None = None) -> st
         no_such_prompt(id_or_part)
     if len(matches) > 1:
         shown = ", ".join(matches[:MATCHES_SHOWN]) + (", …" if len(matches) > MATCHES_SHOWN else "")
-        raise InvalidInput(f"{id_or_part!r} could be {len(matches)} prompts: {shown}", hint="give more of the id")
+        raise InvalidInput(f"{quoted(id_or_part)} could be {len(matches)} prompts: {shown}", hint="give more of the id")
     return matches[0]
 
 
 def no_such_prompt(id_or_part: str) -> NoReturn:
-    raise NotFound(f"there is no prompt {id_or_part!r}", hint=SEE_LIST)
+    raise NotFound(f"there is no prompt {quoted(id_or_part)}", hint=SEE_LIST)
 
 
 def no_such_fire(reference: str) -> NoReturn:
-    raise NotFound(f"there is no fire {reference!r}", hint=SEE_HISTORY)
+    raise NotFound(f"there is no fire {quoted(reference)}", hint=SEE_HISTORY)
 
 
 async def _of(store: Store, found: Sequence[str], only: Only) -> list[str]:
@@ -89,7 +88,7 @@ async def page_of_prompts(
     what it leaves out must not be guessed from the cursor."""
     status = filters.get("status")
     if status is not None and status not in set(PromptStatus):
-        raise InvalidInput(f"there is no status {status!r}", hint="one of: " + ", ".join(PromptStatus))
+        raise InvalidInput(f"there is no status {quoted(status)}", hint="one of: " + ", ".join(PromptStatus))
     _check_limit(limit)
     named = [(f, value) for f in ("owner", "agent", "status", "platform") if (value := filters.get(f)) is not None]
     index = named[0] if named else None
@@ -166,7 +165,7 @@ async def full_fire_id(store: Store, reference: str, only: Only | None = None) -
     if not found:
         no_such_fire(reference)
     if len(found) > 1:
-        raise InvalidInput(f"{reference!r} could be {len(found)} fires: {', '.join(found[:MATCHES_SHOWN])}")
+        raise InvalidInput(f"{quoted(reference)} could be {len(found)} fires: {', '.join(found[:MATCHES_SHOWN])}")
     return found[0]
 
 
@@ -194,5 +193,5 @@ def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
         return None
     score, dot, member = cursor.partition(".")
     if not dot or not score.isdecimal():
-        raise InvalidInput(f"{cursor!r} is not a cursor", hint="pass on the `cursor` of the page before")
+        raise InvalidInput(f"{quoted(cursor)} is not a cursor", hint="pass on the `cursor` of the page before")
     return int(score), member

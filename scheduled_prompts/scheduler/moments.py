@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.errors import InvalidInput, quoted
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
@@ -28,9 +28,9 @@ def instant_from(text: str, timezone: str) -> int:
         moment = datetime.fromisoformat(said)
         ms = to_instant(moment, timezone) if moment.tzinfo is None else round(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"{text!r} is not a date or time", hint=FORMS) from error
+        raise InvalidInput(f"{quoted(text)} is not a date or time", hint=FORMS) from error
     if not FIRST_INSTANT <= ms <= LAST_INSTANT:
-        raise InvalidInput(f"{text!r} is out of range", hint="1900 to 9988")
+        raise InvalidInput(f"{quoted(text)} is out of range", hint="1900 to 9988")
     return ms
 
 
@@ -48,7 +48,7 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
         following = coming(prompt, SHOWN)
         shown = ", ".join(prompt.local(o.nominal).isoformat(sep=" ") for o in following)
         raise InvalidInput(
-            f"{named!r} is no occurrence of this prompt", hint=f"the next ones: {shown}" if shown else None
+            f"{quoted(named)} is no occurrence of this prompt", hint=f"the next ones: {shown}" if shown else None
         )
     return found
 
