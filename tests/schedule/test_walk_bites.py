@@ -11,7 +11,16 @@ import pytest
 from scheduled_prompts import upcoming
 from scheduled_prompts.schedule import cron, occurrences, offsets, quiet, readings, window_draws
 from scheduled_prompts.schedule.draws import draw as right_draw
-from tests.schedule.walk_checks import WINDOWS, check_cron, check_due, check_one_shots, check_quiet, check_window
+from tests.schedule import walk_checks
+from tests.schedule.walk_checks import (
+    WINDOWS,
+    check_cron,
+    check_due,
+    check_interval,
+    check_one_shots,
+    check_quiet,
+    check_window,
+)
 from tests.schedule.zone_walk import HOUR, Walk, changes, walk_around
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -137,6 +146,13 @@ def test_a_rhythm_of_weeks_that_goes_wrong_is_noticed(monkeypatch: pytest.Monkey
     _weeks_that_begin_on_sunday(monkeypatch)
     with pytest.raises(AssertionError):
         check_cron(stretch, "0 9 * * *", restarts=0, every_weeks=2, anchor=date(2026, 3, 29))
+
+
+def test_an_interval_that_counts_from_now_is_noticed(monkeypatch: pytest.MonkeyPatch):
+    check_interval(fold(), 17 * 60, fold().start - 100)
+    monkeypatch.setattr(walk_checks, "next_after", lambda schedule, after, **_: after + schedule.every_ms)
+    with pytest.raises(AssertionError):
+        check_interval(fold(), 17 * 60, fold().start - 100)
 
 
 def test_a_window_that_draws_anew_at_each_restart_is_noticed(monkeypatch: pytest.MonkeyPatch):
