@@ -165,8 +165,6 @@ class SyncScheduler:
     past_events = _Blocking(Scheduler.past_events)
     apply = _Blocking(Scheduler.apply)
     import_prompts = _Blocking(Scheduler.import_prompts)
-    clean_up = _Blocking(Scheduler.clean_up)
-    allowances = _Blocking(Scheduler.allowances)
 
     def events(self, **arguments: Any) -> Iterator[Event]:
         """As `Scheduler.events`: for ever, waiting for each."""
