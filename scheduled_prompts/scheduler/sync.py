@@ -10,12 +10,12 @@ import asyncio
 import concurrent.futures
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from redis.asyncio import Redis
 
-from scheduled_prompts.prompt import Definition, ScheduledPrompt
+from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.scheduler.answers import UPCOMING, Preview
 from scheduled_prompts.scheduler.events import Event
 from scheduled_prompts.scheduler.scheduler import Scheduler
@@ -143,8 +143,6 @@ class SyncScheduler:
     skip = _Blocking(Scheduler.skip)
     unskip = _Blocking(Scheduler.unskip)
     cancel = _Blocking(Scheduler.cancel)
-    clean_up = _Blocking(Scheduler.clean_up)
-    allowances = _Blocking(Scheduler.allowances)
     stop_all = _Blocking(Scheduler.stop_all)
     start_all = _Blocking(Scheduler.start_all)
     halted = _Blocking(Scheduler.halted)
@@ -200,10 +198,6 @@ class SyncScheduler:
     def defaults_of(self, owner: object) -> dict[str, Any]:
         """The policies of a prompt of this owner that says nothing else, as far as anybody chose them."""
         return self.scheduler.defaults_of(owner)
-
-    def asks(self, wanted: Definition, changed: Collection[str], prompt_id: str) -> dict[str, str] | None:
-        """What approval an edit asks for; None where it needs none."""
-        return self.scheduler.asks(wanted, changed, prompt_id)
 
     def upcoming(self, prompt: ScheduledPrompt, count: int = UPCOMING) -> Sequence[Occurrence]:
         """What a prompt will do next."""
