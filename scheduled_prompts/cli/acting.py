@@ -9,28 +9,27 @@ from scheduled_prompts.cli.output import CommandFailed, write_document, write_li
 from scheduled_prompts.cli.session import chosen_settings, open_scheduler, why_unserved
 from scheduled_prompts.cli.waiting import ended, waiting
 from scheduled_prompts.fire import Fire, FireStatus
-from scheduled_prompts.ids import short
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import Settings
 from scheduled_prompts.views import fire_view, prompt_view
 
 
-async def cancel(choices: Choices, prompt_id: str) -> None:
+async def cancel(choices: Choices, prompt_id: str, *, tree: bool) -> None:
     async with open_scheduler(chosen_settings(choices)) as scheduler:
         # By its full id from here on: a second look must not find another one.
         whole_id = await scheduler.resolve(prompt_id)
-        counts = await scheduler.cancel(whole_id)
+        done = await scheduler.cancel(whole_id, tree=tree)
         [found] = await scheduler.store.read_prompts([whole_id])
     prompt = found if isinstance(found, ScheduledPrompt) else None  # one that cannot be read can be cancelled, too
     if choices.as_json:
         view = None if prompt is None else prompt_view(prompt)
-        write_document({"prompt": view, "ended": counts.ended, "asked_to_stop": counts.asked_to_stop})
+        counts = {"ended": done.ended, "asked_to_stop": done.asked_to_stop}
+        write_document({"prompt": view, **counts, "cancelled_with_it": done.with_it, "still_living": done.living})
     else:
-        from scheduled_prompts.cli.naming import title
         from scheduled_prompts.cli.screens import cancelled
 
-        write_lines(cancelled(short(whole_id) if prompt is None else title(prompt), counts))
+        write_lines(cancelled(whole_id, prompt, done))
 
 
 async def run(choices: Choices, prompt_id: str, *, wait: bool, wait_timeout: float | None) -> None:

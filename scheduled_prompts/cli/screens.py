@@ -23,6 +23,8 @@ from scheduled_prompts.scheduler.spending import Spending
 from scheduled_prompts.store.records import Cancelled, Quarantined
 from scheduled_prompts.upcoming import Occurrence
 
+MOST_NAMED = 10
+
 
 def scheduled(answer: Scheduled, now: int, currency: str) -> str:
     """The answer to `add`."""
@@ -138,13 +140,29 @@ def queued(prompt: ScheduledPrompt, fire: Fire) -> str:
     return f"{fire.status} {title(prompt)}\n  fire show {reference(fire.id)} will tell what came of it"
 
 
-def cancelled(name: str, counts: Cancelled) -> str:
-    lines = [f"cancelled {name}"]
-    if counts.ended:
-        lines.append(f"  {count(counts.ended, 'waiting fire')} ended")
-    if counts.asked_to_stop:
-        lines.append(f"  {count(counts.asked_to_stop, 'running fire')} asked to stop")
+def cancelled(prompt_id: str, prompt: ScheduledPrompt | None, done: Cancelled) -> str:
+    """The answer to `cancel`. `prompt`: as it is now, where it can be read."""
+    was_over = prompt is not None and prompt.status == done.before
+    name = short(prompt_id) if prompt is None else title(prompt)
+    lines = [f"{name} was {done.before} already" if was_over else f"cancelled {name}"]
+    if done.with_it:
+        lines.append(f"  cancelled {count(len(done.with_it), 'prompt')} that came of it: {_some(done.with_it)}")
+    elif was_over:
+        lines.append("  nothing that came of it is left to cancel")
+    if done.ended:
+        lines.append(f"  {count(done.ended, 'waiting fire')} ended")
+    if done.asked_to_stop:
+        lines.append(f"  {count(done.asked_to_stop, 'running fire')} asked to stop")
+    if done.living:
+        go_on = "goes on" if len(done.living) == 1 else "go on"
+        lines.append(f"  {count(len(done.living), 'prompt')} that came of it {go_on}: {_some(done.living)}")
+        lines.append(f"  cancel {short(prompt_id)} --tree ends what came of it, too")
     return "\n".join(lines)
+
+
+def _some(prompts: Sequence[str]) -> str:
+    """The first of many, by their short ids."""
+    return ", ".join(map(short, prompts[:MOST_NAMED])) + (", …" if len(prompts) > MOST_NAMED else "")
 
 
 def paused(answer: Paused) -> str:

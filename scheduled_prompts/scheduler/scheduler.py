@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from redis.asyncio import Redis
 
-from scheduled_prompts import ids
 from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.caller import Caller, Scope
@@ -22,6 +21,7 @@ from scheduled_prompts.schedule import system_timezone, zone
 from scheduled_prompts.scheduler import (
     applying,
     approving,
+    cancelling,
     changing,
     cleaning,
     creating,
@@ -306,19 +306,17 @@ class Scheduler:
             prompt_id = await self.authority.full_id(id_or_part)
             return await changing.skip(self.store, prompt_id, "unskip", occurrence, by=self.who)
 
-    async def cancel(self, id_or_part: str) -> Cancelled:
-        """A prompt fires no more; what waits ends, what runs is asked to stop.
+    async def cancel(self, id_or_part: str, *, tree: bool = False) -> Cancelled:
+        """A prompt fires no more; what waits ends, what runs is asked to stop. What was made in its fires goes on, and
+        the answer says so; `tree`: all of it, down to the last generation, is cancelled with it, even if the prompt
+        itself has ended already.
 
-        Raises NotFound; Conflict where it has ended already.
+        Raises NotFound; Conflict where it has ended already, unless with `tree`.
         """
         async with self.authority.deed("cancel"):
             prompt_id = await self.authority.full_id(id_or_part)
-            answer = await self.store.cancel(prompt_id, by=self.who)
-        if isinstance(answer, Cancelled):
-            return answer
-        if answer.status == "gone":
-            finding.no_such_prompt(id_or_part)
-        raise Conflict(f"prompt {ids.short(prompt_id)} is {answer.status} already: there is nothing left to cancel")
+            cancel = cancelling.cancel_tree if tree else cancelling.cancel
+            return await cancel(self.store, prompt_id, by=self.who)
 
     async def clean_up(self, days: float = 30) -> Purged:
         """Delete the caller's prompts that ended more than `days` ago, with their account. Raises InvalidInput;

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import redis.exceptions as redis_errors
 
 from scheduled_prompts.fire import Fire
+from scheduled_prompts.ids import first_instant
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.store import script
 from scheduled_prompts.store.codec import fire_from, pairs, prompt_from
@@ -20,6 +21,8 @@ from scheduled_prompts.store.transport import Transport, as_text, heedful, to_js
 from scheduled_prompts.stored import count, instant, legible, score
 
 Rows = list[tuple[Any, Any]]
+SKEW_MS = 86_400_000
+"""A child's clock may be behind its parent's, of another machine: so far at most."""
 
 
 class Reads:
@@ -116,6 +119,43 @@ class Reads:
             if len(found) >= count or certain < 0:
                 return found[:count]
             size *= 2
+
+    async def living_descendants(self, prompt_id: str, owner: str | None) -> list[str]:
+        """What was made in the fires of a prompt of this owner, or in the fires of those, and has not ended, or has
+        fires that have not; elders first. Looks through all that the owner has had since."""
+        since = first_instant(prompt_id) - SKEW_MS
+        index = None if owner is None else ("owner", owner)
+        found: list[tuple[int, str]] = []
+        position: tuple[int, str] | None = None
+        while rows := await self.newest_ids(index, position, BATCH):
+            page = [row for row, created in rows if created >= since]
+            lineages = await self._of_each(page, lambda pipe, i: pipe.hmget(self.keys.prompt(i), "status", "lineage"))
+            below = [
+                (i, *as_text(stored)) for i, stored in zip(page, lineages, strict=True) if isinstance(stored, list)
+            ]
+            below = [row for row in below if prompt_id in (row[2] or "").split()]
+            live = await self._of_each([row[0] for row in below], lambda pipe, i: pipe.scard(self.keys.live(i)))
+            for (i, status, lineage), fires in zip(below, live, strict=True):
+                if status not in (PromptStatus.EXECUTED, PromptStatus.CANCELLED) or (
+                    status == PromptStatus.EXECUTED and isinstance(fires, int) and fires
+                ):
+                    found.append((len(lineage.split()), i))
+            if len(page) < len(rows):
+                break
+            position = (rows[-1][1], rows[-1][0])
+        return [i for _, i in sorted(found)]
+
+    async def _of_each(self, prompts: Sequence[str], ask: Callable[[Any, str], Any]) -> list[Any]:
+        """The answers to one command for each, in one round trip; an error where a key is of the wrong type."""
+        client = self.transport.client
+
+        async def read() -> list[Any]:
+            async with client.pipeline(transaction=False) as pipe:
+                for prompt in prompts:
+                    ask(pipe, prompt)
+                return list(await pipe.execute(raise_on_error=False))
+
+        return await self.transport.ask(read) if prompts else []
 
     async def count(self, field: str, value: str) -> int:
         """How many prompts an index holds, such as ("status", "active")."""

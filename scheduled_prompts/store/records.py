@@ -164,9 +164,14 @@ class Created(NamedTuple):
 
 
 class Cancelled(NamedTuple):
+    """What ended with a prompt, which was `before` of that status. Of what was made in its fires, and in the fires of
+    those: what was cancelled `with_it`, and what of it is still `living`, by id."""
+
     before: str
     ended: int
     asked_to_stop: int
+    with_it: tuple[str, ...] = ()
+    living: tuple[str, ...] = ()
 
 
 class Rejected(NamedTuple):

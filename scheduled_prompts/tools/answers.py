@@ -175,6 +175,8 @@ class CancelledAnswer(Answer, total=False):
     """How many of its fires waited, and will not run."""
     asked_to_stop: int
     """How many of its fires run, and were asked to stop."""
+    still_living: list[str]
+    """What was made in its fires, and in the fires of those, and goes on: cancelled one by one."""
 
 
 class PausedAnswer(PromptAnswer, total=False):

@@ -116,10 +116,13 @@ async def cancel_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # n
     waited = f"{words.count(done.ended, 'run')} that waited will not start." if done.ended else None
     running = f"{words.count(done.asked_to_stop, 'run')} under way was asked to stop." if done.asked_to_stop else None
     return {
-        "message": words.told(f"Cancelled {words.title(after)}: it will not run again.", waited, running),
+        "message": words.told(
+            f"Cancelled {words.title(after)}: it will not run again.", waited, running, words.going_on(done.living)
+        ),
         "scheduled_prompt": prompt_record(after, ()),
         "ended": done.ended,
         "asked_to_stop": done.asked_to_stop,
+        "still_living": list(done.living),
     }
 
 

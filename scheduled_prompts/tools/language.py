@@ -20,7 +20,9 @@ TOOLS = {
     "explain": "explain_scheduled_prompt",
 }
 """Which tool does what a command does."""
-BY_A_PERSON = re.compile(r"`(doctor|start-all|stop-all|fire|export|import|apply|approve|reject|serve|status)\b[^`]*`")
+BY_A_PERSON = re.compile(
+    r"`(doctor|start-all|stop-all|fire|export|import|apply|approve|reject|serve|status)\b[^`]*`|`cancel [^`]*--tree`"
+)
 """Commands that no tool stands for."""
 A_PERSON = "tell a person: whoever runs this has to see to it"
 _COMMAND = re.compile(r"`(?P<word>[a-z-]+)(?P<rest>(?: [^`]*)?)`")

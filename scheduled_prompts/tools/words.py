@@ -12,6 +12,7 @@ from scheduled_prompts.scheduler.sentences import moment as exact_moment
 from scheduled_prompts.upcoming import Occurrence
 
 LONGEST_TITLE = 48
+MOST_NAMED = 10
 MEANT = {
     "active_per_owner": "{used:g} of {most:g} active scheduled prompts are in use",
     "active_per_conversation": "{used:g} of {most:g} active scheduled prompts of this conversation are in use",
@@ -43,6 +44,16 @@ def told(*sentences: str | None) -> str:
 
 def lines(*said: str | None) -> str:
     return "\n".join(line for line in said if line)
+
+
+def going_on(living: Sequence[str]) -> str | None:
+    """What was made in the runs of a prompt that is cancelled, and what ends it."""
+    if not living:
+        return None
+    named = ", ".join(short(one) for one in living[:MOST_NAMED]) + (", …" if len(living) > MOST_NAMED else "")
+    those, each = ("goes on", "it") if len(living) == 1 else ("go on", "each of them")
+    made = count(len(living), "scheduled prompt")
+    return f"{made} made in its runs {those}: {named}. cancel_scheduled_prompt ends {each}."
 
 
 def next_runs(definition: Definition, upcoming: Sequence[Occurrence], now: int) -> str:

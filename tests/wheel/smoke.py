@@ -101,7 +101,7 @@ def every_command() -> None:
     as_a_person()
     assert len(run("apply", "prompts.toml")["created"]) == 1
     Path("exported.json").write_text(json.dumps(run("export")))
-    run("cancel", prompt)
+    assert run("cancel", prompt, "--tree")["cancelled_with_it"] == []
     run("import", "exported.json")
     assert run("stats")
     assert run("events")["items"]

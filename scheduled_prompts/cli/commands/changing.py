@@ -219,6 +219,9 @@ def unskip(
 def cancel(
     ctx: typer.Context,
     prompt_id: PromptId,
+    tree: Annotated[
+        bool, typer.Option("--tree", metavar="", help="And all that was made in its fires, and in the fires of those.")
+    ] = False,
     as_json: AsJson = False,
     store: StoreUrl = None,
     config: ConfigFile = None,
@@ -226,4 +229,4 @@ def cancel(
     """End a prompt: it fires no more, and what runs is asked to stop."""
     from scheduled_prompts.cli.acting import cancel
 
-    carry_out(cancel(choices(ctx, as_json, store, config), prompt_id))
+    carry_out(cancel(choices(ctx, as_json, store, config), prompt_id, tree=tree))
