@@ -89,7 +89,7 @@ def test_occurrences_around_every_transition_are_those_of_the_definition(express
 @pytest.mark.parametrize("expression", FIXED + WILDCARD)
 def test_walking_back_finds_the_same_occurrences(expression, all_stretches):
     schedule = Cron(expression=expression)
-    for stretch in all_stretches[::3]:
+    for stretch in all_stretches[::9]:
         assert _backwards(schedule, stretch) == stretch.occurrences(expression), (stretch.zone, stretch.start)
 
 
