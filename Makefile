@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE  # else each of the tests' many processes compiles the package anew
 
 .PHONY: help install run test nightly check smoke format cover bench simulate simulate-day agents-at-once clean
 
