@@ -120,8 +120,7 @@ class Faults:
         async with self._window("kill", process.name):
             self._rest[member.name] = rest
             process.dies_in = self._world.chance.choice([0, 1, 3, 10, 30, 100, 300])
-            ended = member.ended
-            await ended.wait()
+            await process.ended.wait()
             while not (member.is_up and member.daemon is not None and member.daemon.ready.is_set()):
                 await asyncio.sleep(0.2)
                 if self._world.is_calm:
@@ -143,13 +142,14 @@ class Faults:
         member = self._some_daemon()
         if member is None or member.daemon is None or member.process is None:
             return
-        async with self._window("deploy", member.process.name):
+        process = member.process
+        async with self._window("deploy", process.name):
             member.daemon.stop()
             if hurried:
                 await asyncio.sleep(self._world.chance.uniform(0, 2))
                 if member.daemon is not None:
                     member.daemon.stop()
-            await member.ended.wait()
+            await process.ended.wait()
             await asyncio.sleep(4.0)
 
     async def _hurry(self) -> None:

@@ -55,6 +55,8 @@ class Process:
         """After so many further steps it is killed."""
         self.tasks: set[asyncio.Task[Any]] = set()
         """Held, so that what a dead process was doing is not even tidied away by the garbage collector."""
+        self.ended = asyncio.Event()
+        """For whoever waits outside."""
         self.on_death: Callable[[], None] = lambda: None
         self.context: Context = copy_context()
         self.context.run(PROCESS.set, self)

@@ -51,7 +51,6 @@ class Member:
         self.process: Process | None = None
         self.line: Line | None = None
         self.daemon: Daemon | None = None
-        self.ended = asyncio.Event()
 
     @property
     def is_up(self) -> bool:
@@ -163,7 +162,7 @@ class World:
         while not self.is_calm:
             await self.faults.is_awake.wait()
             process = self.spawn(member, self._serve(member))
-            await member.ended.wait()
+            await process.ended.wait()
             member.daemon = None
             if self.is_calm:
                 return
@@ -174,9 +173,9 @@ class World:
         """A new process of a member."""
         member.lives += 1
         process = Process(f"{member.name}.{member.lives}", wall_ahead=self.chance.uniform(-90, 90))
-        member.process, member.ended = process, asyncio.Event()
+        member.process = process
         member.line = self.lines[process.name] = Line(self.server, process, self.chance)
-        process.on_death = lambda: self._died(member, process)
+        process.on_death = lambda: self._died(process)
         self.note(process.name, "starts")
         self.loop.begin(process, self._live_through(member, process, main))
         return process
@@ -189,15 +188,15 @@ class World:
         except Exception as problem:
             self.find(f"{process.name} was ended by {type(problem).__name__}: {problem}\n{traceback.format_exc()}")
         self.note(process.name, "leaves")
-        self.loop.call_soon(self._left, member, process, context=self.loop.outside.context)
+        self.loop.call_soon(self._left, process, context=self.loop.outside.context)
 
-    def _left(self, member: Member, process: Process) -> None:
+    def _left(self, process: Process) -> None:
         self.loop.bury(process)
-        member.ended.set()
+        process.ended.set()
 
-    def _died(self, member: Member, process: Process) -> None:
+    def _died(self, process: Process) -> None:
         self.note(process.name, "dies")
-        member.ended.set()
+        process.ended.set()
 
     def store_of(self, member: Member, patience: float = 5.0) -> Store:
         assert member.line is not None
@@ -262,8 +261,7 @@ class World:
                 else:
                     self.note(who, "answered", op=name)
 
-        self.spawn(member, main())
-        await member.ended.wait()
+        await self.spawn(member, main()).ended.wait()
         return answers[0] if answers else None
 
     async def _first_prompts(self) -> None:
