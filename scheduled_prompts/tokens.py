@@ -17,14 +17,12 @@ import binascii
 import hashlib
 import hmac
 import json
-from typing import Any, Literal, NamedTuple
-
-from pydantic import ValidationError
+from typing import Any, Literal, NamedTuple, get_args
 
 from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.caller import Caller
-from scheduled_prompts.errors import TokenRefused
+from scheduled_prompts.errors import TokenRefused, quoted
 from scheduled_prompts.limits import Limits
 
 PREFIX = "sp1."
@@ -100,10 +98,13 @@ def read(token: str, secret: bytes, *, now: int, namespace: str) -> Claims:
             expires_at=int(said["expires_at"]),
             rules=None if said["kind"] == "caller" else _rules(said),
         )
-    except (KeyError, ValueError, ValidationError) as error:
+        if claims.kind not in get_args(Kind) or not isinstance(claims.id, str):
+            raise ValueError(f"{claims.kind!r} {claims.id!r}")
+    except Exception as error:  # it was signed here, so somebody meant it
         raise TokenRefused("the token was made by another release, and says what this one does not know") from error
     if said.get("namespace") != namespace:  # two namespaces with one secret: a store that was copied
-        raise TokenRefused(f"the token is of namespace {said.get('namespace')!r}, and this one is {namespace!r}")
+        other = quoted(said.get("namespace"))
+        raise TokenRefused(f"the token is of namespace {other}, and this one is {namespace!r}")
     if now >= claims.expires_at:
         raise TokenRefused("the token has expired", hint="ask for a new one")
     return claims

@@ -90,6 +90,10 @@ WORDS = sorted({word for line in LINES for word in line})
 ARGUMENTS = st.one_of(st.sampled_from(WORDS), texts(WORDS))
 
 
+THERE: list[str] = []
+"""The prompt that is there, in whose place `ID` stands."""
+
+
 class Told(NamedTuple):
     code: int
     out: str
@@ -124,6 +128,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ[name]
     os.environ["SCHEDULED_PROMPTS_STORE"] = "memory:fuzzed"
     os.environ["SCHEDULED_PROMPTS_TIMEZONE"] = "UTC"
+    made = json.loads(typed("add", "x", "--when", "every 1h", "--json").out)
+    THERE.append(made["prompt"]["id"][-8:])
     yield
     os.chdir(before)
     os.environ.clear()
@@ -169,5 +175,6 @@ def test_whatever_is_typed(line: list[str], as_json: bool, stdin: bytes) -> None
     if as_json:
         line = [word for word in line if word not in ("--help", "--")]
         line.append("--json")
+    line = [word.replace(ID, THERE[0]) for word in line]
     told = at_once(lambda: typed(*line, stdin=stdin))
     judge(told, as_json=as_json and "--help" not in line)
