@@ -77,7 +77,7 @@ def test_it_works_where_a_loop_runs_already_and_from_other_threads(scheduler: Sy
 
 
 def test_what_is_closed_says_so_and_may_be_closed_again(real_server: RealServer) -> None:
-    scheduler = Scheduler.sync(real_server.url)
+    scheduler = Scheduler.sync(real_server.url, namespace="sync-closed")
     scheduler.close()
     scheduler.close()
     with pytest.raises(RuntimeError, match="closed"):

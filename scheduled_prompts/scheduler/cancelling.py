@@ -32,7 +32,7 @@ async def cancel(store: Store, prompt_id: str, *, by: Actor) -> Cancelled:
     word = ids.short(prompt_id)
     raise Conflict(
         f"prompt {word} is {answer.status} already: there is nothing left to cancel",
-        hint=f"what came of it goes on: {_named(living)}; `cancel {word} --tree` ends that, too" if living else None,
+        hint=f"what came of it goes on: {_named(living)}; `cancel --tree` ends that, too" if living else None,
     )
 
 

@@ -143,6 +143,8 @@ class SyncScheduler:
     skip = _Blocking(Scheduler.skip)
     unskip = _Blocking(Scheduler.unskip)
     cancel = _Blocking(Scheduler.cancel)
+    clean_up = _Blocking(Scheduler.clean_up)
+    allowances = _Blocking(Scheduler.allowances)
     stop_all = _Blocking(Scheduler.stop_all)
     start_all = _Blocking(Scheduler.start_all)
     halted = _Blocking(Scheduler.halted)
