@@ -144,7 +144,7 @@ async def test_an_ended_prompt_says_what_of_it_goes_on(lab: Lab) -> None:
         with pytest.raises(Conflict) as caught:
             await person.cancel(root.id)
         goes_on = f"what came of it goes on: {short(child.id)}"
-        assert caught.value.hint == f"{goes_on}; `cancel {short(root.id)} --tree` ends that, too"
+        assert caught.value.hint == f"{goes_on}; `cancel --tree` ends that, too"
         agent = Tools(person).bound(Caller(owner="ann", agent="aide"))
         answer = await agent.call("cancel_scheduled_prompt", {"id": root.id})
         assert answer["error"]["hint"] == goes_on
