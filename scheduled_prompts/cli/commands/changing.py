@@ -163,7 +163,7 @@ def approve(
     store: StoreUrl = None,
     config: ConfigFile = None,
 ) -> None:
-    """Let fire what an agent asked for, and a person is to approve."""
+    """Approve what an agent asked for: it fires from its next time on."""
     from scheduled_prompts.cli.approving import approve
 
     carry_out(approve(choices(ctx, as_json, store, config), prompt_id, note, version))
@@ -179,7 +179,7 @@ def reject(
     store: StoreUrl = None,
     config: ConfigFile = None,
 ) -> None:
-    """End what an agent asked for, and waits for approval."""
+    """Turn down what an agent asked for, and waits for approval: it is cancelled."""
     from scheduled_prompts.cli.approving import reject
 
     carry_out(reject(choices(ctx, as_json, store, config), prompt_id, note, version))
