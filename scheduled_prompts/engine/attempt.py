@@ -131,7 +131,7 @@ class Attempt:
         said = getattr(error, "usage", None)  # whatever is raised may have it
         self.usage = said if isinstance(said, Usage) else None
         if isinstance(error, Retry):
-            return self._failed(_message(error) or _words(error), error, asked=getattr(error, "after", None))
+            return self._failed(_message(error) or _words(error), error, asked=_asked(error))
         if isinstance(error, Permanent):
             return self._item(FireStatus.FAILED, reason="permanent", error=_message(error) or _words(error))
         return self._failed(_words(error), error)
@@ -165,6 +165,10 @@ class Attempt:
             FireStatus.RETRYING, reason=outcome, error=words, retry_at=self._clock.now() + round(delay * 1000)
         )
 
+    def broken(self, error: Exception) -> SettleItem:
+        """It can be neither run nor judged, because of what is wrong with the fire, or with what its runner raised."""
+        return self._item(FireStatus.FAILED, reason="unreadable", error=_words(error))
+
     def _stopped(self) -> SettleItem | None:
         if self.stop is Stop.LOST:
             return None
@@ -196,6 +200,12 @@ class Attempt:
             "error": error[:MAX_ERROR_CHARACTERS],
             "retry_at": "" if retry_at is None else str(retry_at),
         }
+
+
+def _asked(error: Retry) -> float | None:
+    """After how many seconds a runner asked to be tried again. A class of its own may say anything."""
+    after = getattr(error, "after", None)
+    return after if isinstance(after, int | float) and after >= 0 else None
 
 
 def _words(error: BaseException) -> str:

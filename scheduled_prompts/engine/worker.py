@@ -200,9 +200,12 @@ class Worker:
 
     async def _carry_out(self, attempt: Attempt) -> None:
         fire = attempt.fire
-        runner = self._runners.get(fire.runner) or self._runners[ALL]
         try:
+            runner = self._runners.get(fire.runner) or self._runners[ALL]
             item = await attempt.carry_out(runner)
+        except Exception as error:  # what is wrong with one fire must not end them all
+            log.exception("attempt_broken", fire=fire.id)
+            item = attempt.broken(error)
         finally:
             del self._tasks[attempt]
             if self._waiting or self._stopping:

@@ -10,12 +10,14 @@ from structlog.testing import capture_logs
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.membership import Membership
 from scheduled_prompts.engine.timers import Timers
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.runners.contract import Retry
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import ALL, DaemonInfo, Serves
 from scheduled_prompts.testing import VirtualClock
 from tests.conftest import Lab
 from tests.engine.faults import counted, unsteady_store
-from tests.engine.scenes import CALM, scene
+from tests.engine.scenes import CALM, Worker, scene
 
 BROKEN = {
     "not JSON": {"doc": "{"},
@@ -199,3 +201,39 @@ async def test_passing_over_many_prompts_costs_no_more_for_each_than_passing_ove
             kept.append(claimer._passed_over)
         assert len(rebuilt) < 10
     assert len(claimer._passed_over) == 100_000
+
+
+async def test_a_fire_whose_runner_is_nobody_s_by_the_time_that_it_is_taken_stops_no_other(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, Worker(5), slots=1)
+        await at.add("in 1s", "first")
+        bad = await at.add("in 2s", "bad")
+        good = await at.add("in 3s", "good")
+        await at.sleep(4)
+        lab.inspector.hset(f"{lab.prefix}fire:{(await at.fire(bad)).id}", "runner", "nobody")
+        await at.sleep(12)
+        fire = await at.fire(bad)
+        assert (fire.status, fire.reason) == ("failed", "unreadable")
+        assert (await at.fire(good)).status == "succeeded"
+
+
+class OddRetry(Retry):
+    def __init__(self, after: object) -> None:
+        super().__init__("odd")
+        self.after = after  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("after", ["soon", float("nan"), -5, object(), None], ids=lambda after: type(after).__name__)
+async def test_a_runner_that_asks_for_no_time_at_all_stops_no_other(lab: Lab, after: object) -> None:
+    def run(fire: Fire) -> None:
+        if fire.text == "odd":
+            raise OddRetry(after)
+
+    async with lab:
+        at = await scene(lab, run)
+        odd = await at.add("in 1s", "odd", retries=1, retry_delays=(2,), retry_jitter=0)
+        await at.sleep(2)
+        good = await at.add("in 1s", "good")
+        await at.sleep(4)
+        assert (await at.fire(odd)).attempt == 2
+        assert (await at.fire(good)).status == "succeeded"
