@@ -33,7 +33,10 @@ class Stop(Enum):
 class Attempt:
     """A lease in hand."""
 
-    def __init__(self, lease: Lease, clock: Clock, store: Store, lease_ms: int, insides: Insides) -> None:
+    def __init__(
+        self, lease: Lease, clock: Clock, store: Store, lease_ms: int, insides: Insides, *, asked_at: int
+    ) -> None:
+        """`asked_at` (ms UTC): the lease is this daemon's for `lease_ms` from then on, whatever happens."""
         self.fire: Fire = lease.fire
         self.token = lease.token
         self.started_at: int | None = None
@@ -48,6 +51,7 @@ class Attempt:
         self._store = store
         self._lease_ms = lease_ms
         self._insides = insides
+        self._sure_until = asked_at + lease_ms
 
     def unmarked_since(self, now: int, age: int) -> bool:
         """Whether it started `age` ms ago or earlier and the store does not know."""
@@ -65,12 +69,17 @@ class Attempt:
             return self._stopped()
         try:
             await self._wait_until_due()
-            if self._definition.on_crash == "interrupt" and not await self._mark_started():
+            asks_first = self._definition.on_crash == "interrupt" or self._may_be_lost()
+            if asks_first and not await self._mark_started():
                 return None
             return await self._run(runner)
         except asyncio.CancelledError:
             _swallow_cancellation()
             return self._stopped()
+
+    def _may_be_lost(self) -> bool:
+        """Whether this process slept or stood still for so long that the fire may be another daemon's by now."""
+        return self._clock.stepped() or self._clock.now() > self._sure_until
 
     async def _wait_until_due(self) -> None:
         loop = asyncio.get_running_loop()

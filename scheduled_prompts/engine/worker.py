@@ -171,6 +171,7 @@ class Worker:
         limit = min(self.free_slots, BATCH)
         if limit <= 0:
             return 0
+        asked_at = self._clock.now()
         taken = await self._store.take(
             limit,
             lease_ms=self._settings.lease_ms,
@@ -180,7 +181,8 @@ class Worker:
             budgets=self._budgets,
         )
         for lease in taken.leases:
-            attempt = Attempt(lease, self._clock, self._store, self._settings.lease_ms, self._insides)
+            lease_ms = self._settings.lease_ms
+            attempt = Attempt(lease, self._clock, self._store, lease_ms, self._insides, asked_at=asked_at)
             if self._is_resting:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK
             lost = self._held.get(attempt.fire.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduled_prompts.engine.watch import Contact
+from scheduled_prompts.store.records import EVERYTHING
 from tests.conftest import Lab
 from tests.engine.faults import freeze, unsteady_store, vanish
 from tests.engine.scenes import CALM, Worker, scene
@@ -108,6 +109,19 @@ async def test_nobody_loses_a_fire_because_the_machine_slept(lab: Lab) -> None:
         at.store.clock._offset_ms += 4 * 3_600_000
         await at.sleep(20)
         assert (at.runner.attempts, at.runner.cancelled) == ([1], [])
+
+
+async def test_what_a_daemon_lost_while_it_slept_it_does_not_begin(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, Worker(1), **LEASE)
+        await at.add("in 3s")
+        await at.sleep(2.9)  # it is in hand, and not due yet
+        at.store.clock._offset_ms += 60_000
+        other = await lab.store(at.store.clock)
+        assert [outcome for _, outcome in await other.reap(leases=True, max_crashes=3)] == ["queued"]
+        assert len((await other.take(1, lease_ms=10_000, daemon="other", serves=EVERYTHING)).leases) == 1
+        await at.sleep(5)
+        assert at.runner.begun == []
 
 
 async def test_after_a_break_of_contact_a_daemon_waits_for_a_lease_again(lab: Lab) -> None:

@@ -315,8 +315,8 @@ class Reading:
             if prompt in self._paused and self.books.claims[fire].item["trigger"] == "schedule":
                 self._find(event, f"{fire} was taken, and its prompt was paused")
             deadline = self.books.claims[fire].item["deadline"]
-            if deadline and attempt == 1 and event.called > float(deadline):
-                self._find(event, f"{fire} was taken {event.called - float(deadline):.0f} ms after it was too late")
+            if deadline and attempt == 1 and event.server > float(deadline) + 1:
+                self._find(event, f"{fire} was taken {event.server - float(deadline):.0f} ms after it was too late")
             self._attempts[fire] = attempt
             hold = Hold(fire, attempt, event.facts["op"], event.who, event.at, event.server)
             self._held[fire] = hold

@@ -8,7 +8,7 @@ from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import connect
 from tests.conftest import Lab
-from tests.store.steps import EVERYTHING, LEASE, claim_for, new_prompt, saved, take
+from tests.store.steps import EVERYTHING, LEASE, claim_for, new_prompt, queued, read_fire, saved, take, taken
 
 pytestmark = pytest.mark.real_time
 
@@ -57,6 +57,29 @@ async def test_a_clock_that_is_far_behind_is_borne(lab: Lab) -> None:
         store = await real_store(lab)
         put_ahead(store, -86_400_000)
         await saved(store)
+
+
+async def test_a_lease_counts_from_the_servers_time_where_the_callers_clock_is_behind(lab: Lab) -> None:
+    """Who has just woken does not know how long it slept: its leases would be over at once, and its fires another's."""
+    async with lab:
+        store, awake = await real_store(lab), await real_store(lab)
+        fire = await queued(store)
+        put_ahead(store, -10 * LEASE)
+        lease = await taken(store)
+        assert await awake.reap(leases=True, max_crashes=3) == []
+        assert await store.extend([(fire, lease.token, None)], lease_ms=LEASE) == ["ok"]
+        assert await awake.reap(leases=True, max_crashes=3) == []
+
+
+async def test_what_is_too_late_does_not_run_because_a_clock_is_behind(lab: Lab) -> None:
+    async with lab:
+        store = await real_store(lab)
+        item = claim_for(await saved(store))
+        item["deadline"] = str(store.clock.now() - 1_000)
+        assert await store.claim([item]) == ["claimed"]
+        put_ahead(store, -LEASE)
+        assert (await take(store)).leases == []
+        assert (await read_fire(store, item["fire"])).reason == "late"
 
 
 async def test_a_clock_that_was_measured_again_is_accepted_again(lab: Lab) -> None:

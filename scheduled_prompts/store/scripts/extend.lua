@@ -5,7 +5,7 @@
 -- `lease` is ms; `items` is JSON: {fire, token, started_at or ''} ... A repetition does no harm, so there is no op id.
 -- Answers, for each item, 'ok' | 'cancel' (somebody asked for it to stop) | 'take_back' (the same, but one that has started goes
 -- on) | 'lost'.
-local answers, expiry = {}, string.format('%.0f', tonumber(now) + tonumber(ARGV[3]))
+local answers, expiry = {}, string.format('%.0f', tonumber(now_at_least()) + tonumber(ARGV[3]))
 for i, item in ipairs(cjson.decode(ARGV[4])) do
   local hash = fire_key(item[1])
   local stored = redis.pcall('HMGET', hash, 'status', 'token', 'cancel')  -- a record that is none harms itself alone

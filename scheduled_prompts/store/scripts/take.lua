@@ -46,6 +46,7 @@ if prior then
   return describe(held)
 end
 if halted() then return {'0'} end
+now = now_at_least()  -- leases count from here, and what is too late is so by the server's clock
 
 redis.call('ZCARD', leases_key)  -- of the wrong type it takes no lease, and says so before anything is changed
 local limit, queues = tonumber(ARGV[3]), served_queues(cjson.decode(ARGV[6]))

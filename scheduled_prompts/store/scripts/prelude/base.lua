@@ -60,6 +60,14 @@ local function if_usable(...)
   error(answer.err, 0)
 end
 
+-- What the caller's clock says, unless that is behind the server's: who has just woken from sleep does not know yet how late
+-- it is, and a command may have been long on its way.
+local function now_at_least()
+  if redis.call('HGET', KEYS[1], 'virtual') == '1' then return now end
+  local time = redis.call('TIME')
+  return string.format('%.0f', math.max(tonumber(now), tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)))
+end
+
 local function remember(answer)
   if op == '' then return answer end
   local kept = string.sub(op, 1, 5) == 'call-' and 3600000 or 120000  -- an agent's host may come again later
