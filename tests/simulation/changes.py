@@ -87,7 +87,10 @@ class Changes:
         prompt = soon or chance.choice(world.prompts)
         if kind == "resume" and self.paused:
             prompt = chance.choice(sorted(self.paused))
-        fire = world.server.some_fire(prompt, chance)
+        running = world.server.some_running(chance) if chance.random() < 0.5 else None
+        if running is not None and kind in ("cancel", "cancel fire", "pause", "text"):
+            prompt = running[:26]
+        fire = running or world.server.some_fire(prompt, chance)
         change = self._drawn(kind, prompt, fire)
         if change is not None:
             await world.call(member, kind, change[0], prompt=prompt, **change[1])

@@ -82,7 +82,7 @@ class Contact:
         if i < len(broke) and broke[i] < end - 100:
             return "an answer had failed to come"
         for window in self._windows:
-            if window.kind in ("freeze", "suspend", "lid") and window.who in (who, "*"):
+            if window.kind in ("freeze", "suspend", "lid") and window.is_of(who):
                 asleep = min(window.end - 2_000, end) - max(window.start, start)
                 if asleep > slack + self._world.plan.settings.lease_ms / 4:
                     return f"{window.kind} of {window.who}"
@@ -209,7 +209,7 @@ class _Judge:
             "cut",
         )
         return any(
-            w.kind in kinds and w.who in (hold.who, "*") and w.start <= end and w.end >= start
+            w.kind in kinds and w.is_of(hold.who) and w.start <= end and w.end >= start
             for w in self.world.faults.windows
         )
 
@@ -242,7 +242,7 @@ class _Judge:
     def _is_out_of_touch(self, who: str, start: float, end: float) -> bool:
         if any(start <= at <= end for at in self.world.lines[who].broke_at):
             return True
-        return any(w.who in (who, "*") and w.start <= end and w.end >= start for w in self.world.faults.windows)
+        return any(w.is_of(who) and w.start <= end and w.end >= start for w in self.world.faults.windows)
 
     # Ends
 

@@ -30,10 +30,13 @@ KINDS = {
 class Window:
     kind: str
     who: str
-    """A process; `*` for all."""
+    """A process; `d2.` for all lives of a daemon; `*` for all."""
     start: float
     """True ms UTC."""
     end: float
+
+    def is_of(self, process: str) -> bool:
+        return self.who in ("*", process) or (self.who.endswith(".") and process.startswith(self.who))
 
 
 class Faults:
@@ -210,19 +213,20 @@ class Faults:
         """Of one daemon, of a client, or of all."""
         world = self._world
         members: list[Member] = world.chance.choice([[m] for m in [*world.daemons, *world.clients]] + [world.daemons])
-        lines = [m.line for m in members if m.line is not None]
-        who = lines[0].process.name if len(lines) == 1 else "*"
-        if not lines:
-            return
+        who = members[0].name + "." if len(members) == 1 else "*"
         async with self._window(kind, who):
-            for line in lines:
-                line.weather = Weather(**weather)
-                if line.weather.refused:
-                    line.break_connections()
+            self._let_it_be(members, Weather(**weather))
             await asyncio.sleep(seconds)
-            for line in lines:
-                line.weather = Weather()
+            self._let_it_be(members, Weather())
             await asyncio.sleep(2.0)
+
+    def _let_it_be(self, members: list[Member], weather: Weather) -> None:
+        for member in members:
+            member.weather = weather
+            if member.line is not None:
+                member.line.weather = weather
+                if weather.refused:
+                    member.line.break_connections()
 
     async def _cut(self) -> None:
         await self._worsen("cut", self._for_long(), refused=True)

@@ -101,7 +101,7 @@ MUTATIONS: dict[str, Mutation] = {
     "take lets one more run": of_script(
         "take", "slots_taken(limit[1]) >= limit[2]", "slots_taken(limit[1]) > limit[2]"
     ),
-    "take reserves nothing": of_script("take", "if most > 0 then reserve(", "if false then reserve("),
+    "take ignores budgets": of_script("take", "if taken + wants <= limit and", "if true or taken + wants <= limit and"),
     "a fire begins before it is due": of_method(Attempt, "_wait_until_due", _answers(None)),
     # Leases
     "settle ignores the token": of_script("settle", "if stored[2] ~= item.token then", "if false then"),

@@ -17,6 +17,8 @@ from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry
 
 COST = Decimal("0.01")
+POISON = 0.01
+"""The share of fires that kill their daemon at every attempt."""
 DIFFICULT = {
     "slow": 20,
     "fail": 22,
@@ -55,7 +57,10 @@ class SimRunner:
     async def run(self, fire: Fire) -> Any:
         chance = random.Random(f"{self._seed} {fire.id} {fire.attempt}")
         mood = "succeed"
-        if chance.random() < self._difficult():
+        is_poison = random.Random(f"{self._seed} {fire.id}").random() < POISON and self._difficult() > 0
+        if is_poison:
+            mood = "crash"
+        elif chance.random() < self._difficult():
             mood = chance.choices(list(DIFFICULT), list(DIFFICULT.values()))[0]
         assert fire.prompt is not None
         self._note(

@@ -250,6 +250,11 @@ class SimServer:
         before = self.prefix + "prompt:"
         return sorted(key.removeprefix(before) for key in self._client.keys() if key.startswith(before))
 
+    def some_running(self, chance: random.Random) -> str | None:
+        """A fire that somebody holds."""
+        held = self._client.zrange(self.prefix + "leases", 0, -1)
+        return str(chance.choice(held)) if held else None
+
     def some_fire(self, prompt: str, chance: random.Random) -> str | None:
         """One of its last."""
         rows = self._client.zrevrange(self.prefix + "history:" + prompt, 0, 2)

@@ -25,7 +25,7 @@ from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import Connection
 from tests.simulation.changes import Changes
 from tests.simulation.faults import Faults
-from tests.simulation.line import Line
+from tests.simulation.line import Line, Weather
 from tests.simulation.loop import EPOCH, Livelock, Process, SimLoop, clocks_of
 from tests.simulation.plan import Plan
 from tests.simulation.runner import SimRunner
@@ -50,6 +50,8 @@ class Member:
         self.lives = 0
         self.process: Process | None = None
         self.line: Line | None = None
+        self.weather = Weather()
+        """That of its line, whichever process it is."""
         self.daemon: Daemon | None = None
 
     @property
@@ -175,6 +177,7 @@ class World:
         process = Process(f"{member.name}.{member.lives}", wall_ahead=self.chance.uniform(-90, 90))
         member.process = process
         member.line = self.lines[process.name] = Line(self.server, process, self.chance)
+        member.line.weather = member.weather
         process.on_death = lambda: self._died(process)
         self.note(process.name, "starts")
         self.loop.begin(process, self._live_through(member, process, main))
