@@ -45,7 +45,7 @@ def test_a_record_that_cannot_be_read_can_be_cancelled_and_has_a_history(cli: Co
     assert cli.json("history", bad)["items"][0]["id"] == fire_id
     assert bad[-8:] in cli("history", bad).out
     assert cli("cancel", bad).out == f"cancelled {bad[-8:]}\n  1 waiting fire ended\n"
-    assert cli.json("cancel", worse) == {"prompt": None, "ended": 0, "asked_to_stop": 0}
+    assert {"prompt": None, "ended": 0, "asked_to_stop": 0}.items() <= cli.json("cancel", worse).items()
 
 
 def test_a_quarantined_prompt_shows_its_error(cli: CommandLine) -> None:
