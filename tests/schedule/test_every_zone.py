@@ -63,7 +63,7 @@ def test_every_change_that_a_file_lists_is_the_end_of_a_span_or_changes_no_offse
                 changed += 1
             looked_at += 1
     print(f"{looked_at:,} listed changes, {changed:,} of them of the offset")
-    assert changed > 30_000
+    assert changed > 10_000, "files that leave out what follows from a rule have fewer"
 
 
 @pytest.mark.nightly
