@@ -92,7 +92,7 @@ class HttpServer(Place):
     @asynccontextmanager
     async def let_in(self, token: str, mode: str = "legacy") -> AsyncIterator[Client]:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
             Client(streamable_http_client(self.address, http_client=http), mode=mode) as client,
         ):
             yield client
