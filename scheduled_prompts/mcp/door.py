@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from scheduled_prompts.errors import ScheduledPromptsError, TokenRefused
 from scheduled_prompts.mcp.desk import Desk
 from scheduled_prompts.mcp.seat import Context, Seat
@@ -17,6 +19,8 @@ from scheduled_prompts.mcp.stdio import seat_of_bearer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger()
 
 PATH = "/mcp"
 HEALTH = "/health"
@@ -59,7 +63,9 @@ class Door:
             said = {"error": "invalid_token", "error_description": error.message}
             await _answer(send, 401, said, [("www-authenticate", refused)])
         except ScheduledPromptsError as error:
-            said = {"error": error.code, "error_description": error.message}
+            # Whoever asks has shown nothing yet: where the store is, and what is wrong with it, is the operator's.
+            log.warning("door_without_store", error=error.message)
+            said = {"error": error.code, "error_description": "the store cannot be used now"}
             await _answer(send, 503, said, [("retry-after", str(RETRY_AFTER))])
         else:
             await self._app({**scope, SEAT: seat}, receive, send)

@@ -90,9 +90,17 @@ async def _document(scheduler: Scheduler, uri: str) -> Mapping[str, Any]:
     if scheme + slashes == PROMPT:
         prompt = await scheduler.get(reference)
         upcoming = upcoming_view(scheduler.upcoming(prompt), prompt.timezone)
-        return {**prompt_view(prompt), "upcoming": upcoming, "unserved": await scheduler.why_unserved(prompt)}
+        return {**prompt_view(prompt), "upcoming": upcoming, "unserved": await _unserved(scheduler, prompt)}
     fire = await scheduler.fire(reference)
     return fire_view(fire, (await scheduler.get(fire.prompt_id)).timezone)
+
+
+async def _unserved(scheduler: Scheduler, prompt: ScheduledPrompt) -> str | None:
+    """As the tools say it."""
+    from scheduled_prompts.tools.call import Call
+
+    assert scheduler.caller is not None
+    return await Call(scheduler, scheduler.caller).unserved(prompt)
 
 
 def _resource(prompt: ScheduledPrompt) -> Resource:

@@ -14,6 +14,8 @@ from scheduled_prompts.upcoming import coming, due_at, latest_named, next_named,
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 SHOWN = 3
+MOST_DIGITS = 20
+"""More than any instant has in ms."""
 FORMS = "2026-12-01, 2026-12-01T09:00, 2026-12-01T09:00+01:00 or 2026-12-01T09:00 Europe/Berlin"
 
 
@@ -61,6 +63,8 @@ def span_named(prompt: ScheduledPrompt, named: str | datetime | int) -> tuple[in
         return first, MINUTE_MS if first % MINUTE_MS == 0 else 1000
     if isinstance(named, datetime):
         return to_instant(named, prompt.timezone) if named.tzinfo is None else round(named.timestamp() * 1000), 1
+    if (isinstance(named, str) and len(named.strip()) > MOST_DIGITS) or not FIRST_INSTANT <= int(named) <= LAST_INSTANT:
+        raise InvalidInput(f"{quoted(named)} is out of range", hint="1900 to 9988")
     return int(named), 1
 
 

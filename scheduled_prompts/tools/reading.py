@@ -44,6 +44,10 @@ TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 _FENCE = re.compile(r"\A\s*```[a-z]*\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 MOST_TEXT = 1_000_000
+MOST_ARGUMENTS = 100
+"""More than any tool has, and than any model means."""
+LONGEST_WORD = 100
+"""So much of what is none of the words that are known is compared with them."""
 
 
 class Given(NamedTuple):
@@ -88,6 +92,10 @@ def _object(spec: ToolSpec, said: object) -> dict[str, Any]:
         if said is None or (isinstance(said, str) and said.strip() in NOTHING):
             return {}
         if isinstance(said, Mapping):
+            if len(said) > MOST_ARGUMENTS:
+                raise InvalidInput(
+                    f"those are {len(said):,} arguments", hint=f"a call looks like this: {example_of(spec)}"
+                )
             return {str(name): value for name, value in said.items()}
         if isinstance(said, list) and len(said) == 1:
             said = said[0]
@@ -149,7 +157,7 @@ def _read_when(found: dict[str, Any], rest: dict[str, Any], known: set[str], not
     if isinstance(nested, str) and nested.lstrip().startswith("{"):
         try:
             nested = json.loads(nested)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
     if isinstance(nested, Mapping):
         said = {str(name): value for name, value in nested.items()}
@@ -204,7 +212,7 @@ def _text(argument: Argument, said: Any) -> str:
     word = said.strip().lower().replace(" ", "_").replace("-", "_")
     if word in argument.choices:
         return word
-    near = get_close_matches(word, argument.choices, 1)
+    near = get_close_matches(word[:LONGEST_WORD], argument.choices, 1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{_shown(said)} is none of {', '.join(argument.choices)}{meant}")
 
@@ -239,8 +247,8 @@ def _unknown(spec: ToolSpec, name: str) -> str:
     same = next((right for right, others in OTHER_NAMES.items() if plain in others and right in known), None)
     if same == "when" or ("when" in known and plain in ("time", "date", "at", "every", "interval", "frequency")):
         return f"there is no argument {name!r}; say it as when='every weekday at 9am'"
-    near = [same] if same else get_close_matches(plain, known, 1)
-    return f"there is no argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = [same] if same else get_close_matches(plain[:LONGEST_WORD], known, 1)
+    return f"there is no argument {_shown(name)}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _is_nothing(value: Any) -> bool:

@@ -20,6 +20,8 @@ LEAST_PART = 4
 """Less of an id is rather the number of a line in a list."""
 SHOWN = 5
 LONGEST_TITLE = 40
+LONGEST_SAID = 300
+"""Longer than any id, key or name. What is most like it takes as long to find as it is, while nobody else is served."""
 _QUOTED_ID = re.compile(r"\(id ([0-9A-Z]{8,26})\)\s*\Z", re.IGNORECASE)
 _URI = re.compile(r"\A(?:prompt|fire)://", re.IGNORECASE)
 
@@ -37,6 +39,8 @@ async def meant(scheduler: Scheduler, caller: Caller, said: str) -> ScheduledPro
     text = said.strip()
     if caller.prompt is not None and text.lower() in SELF:
         return await scheduler.get(caller.prompt)
+    if len(text) > LONGEST_SAID:
+        raise NotYours(text[:LONGEST_SAID] + "…")
     quoted = _QUOTED_ID.search(text)  # as messages call a prompt
     text = _URI.sub("", quoted[1] if quoted else text).strip("#\"'“”` ")
     whole = re.split("[@+]", text.upper())[0]  # the id of a fire begins with that of its prompt

@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from scheduled_prompts.caller import Scope
-from scheduled_prompts.errors import LimitReached, ScheduledPromptsError, StoreUnreachable, StoreUnusable
+from scheduled_prompts.errors import LimitReached, ScheduledPromptsError, StoreUnreachable, StoreUnusable, quoted
 from scheduled_prompts.ids import short
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.tools.language import A_PERSON, hint_of, message_of
-from scheduled_prompts.tools.references import SHOWN, NotYours, listed, living, nearest
+from scheduled_prompts.tools.references import LONGEST_SAID, SHOWN, NotYours, listed, living, nearest
 
 log = structlog.get_logger()
 
@@ -55,8 +55,8 @@ def no_such_tool(name: str, known: Iterable[str], *, lacks: Scope | None = None)
     yours = f"your tools are: {', '.join(names)}" if names else "you have no tools"
     if lacks is not None:
         return answer("forbidden", f"{name} is not among your tools: it takes the scope {lacks}", yours)
-    near = get_close_matches(name, names, 1, 0.4)
-    return answer("unknown_tool", f"there is no tool {name!r}", f"did you mean {near[0]}?" if near else yours)
+    near = get_close_matches(name[:LONGEST_SAID], names, 1, 0.4)
+    return answer("unknown_tool", f"there is no tool {quoted(name)}", f"did you mean {near[0]}?" if near else yours)
 
 
 def unexpected(name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from mcp import Client
 
 from scheduled_prompts import Caller, Scheduler, Scope, Store
 from scheduled_prompts.mcp.desk import Desk
+from scheduled_prompts.mcp.door import Door
 from scheduled_prompts.mcp.identity import agent_name
 from scheduled_prompts.mcp.seat import Context, Seat
 from scheduled_prompts.mcp.serving import build_server
@@ -154,3 +156,30 @@ async def test_many_resources_come_in_pages(place: Place, monkeypatch: pytest.Mo
 def test_a_clients_name_becomes_an_agents(client: str | None, agent: str) -> None:
     assert agent_name(client) == agent
     Caller(agent=agent_name(client))
+
+
+async def test_a_resource_tells_nothing_of_the_house(place: Place) -> None:
+    desk = Desk(lambda: Scheduler(place.url, namespace=place.namespace))
+    async with client_at(desk) as client:
+        made = told(await client.call_tool("schedule_prompt", {"prompt": "x", "when": "in 2h"}))
+        read = await client.read_resource(f"prompt://{made['scheduled_prompt']['id']}")
+        document = json.loads(read.contents[0].text)  # type: ignore[union-attr]
+        assert document["unserved"] == "no daemon is running"
+    await desk.close()
+
+
+async def test_who_is_not_let_in_is_not_told_where_the_store_is() -> None:
+    desk = Desk(lambda: Opening(Store("unix:///nowhere/at/all", patience=0.1)))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def nothing(*_: Any) -> None:
+        raise AssertionError("nobody is let in")
+
+    headers = [(b"authorization", b"Bearer sp1.e30.x")]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": headers}
+    await Door(nothing, desk)(scope, nothing, send)
+    assert sent[0]["status"] == 503
+    assert b"nowhere" not in sent[1]["body"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from pathlib import Path
 
 import pytest
@@ -305,3 +306,43 @@ async def test_whatever_is_given_is_answered(arguments: object) -> None:
         assert not answer["ok"]
         assert answer["error"]["code"] not in ("internal_error", "store_unreachable")
         assert len(str(answer)) < 3_000
+
+
+async def test_what_is_far_too_long_is_refused_without_comparing_it_with_everything(server_lab: Lab) -> None:
+    """The comparison would take minutes, in which the server, or the daemon, does nothing else."""
+    async with server_lab:
+        tools = Tools(await server_lab.scheduler(await server_lab.store(), "UTC"))
+        for _ in range(5):
+            await tools.call("schedule_prompt", {"prompt": "x", "when": "in 2h", "name": "report of " * 25}, ANN)
+        busy = time.process_time()
+        long = "report of " * 20_000
+        for name, said in (
+            ("get_scheduled_prompt", {"id": long}),
+            ("schedule_prompt", {"prompt": "x", "when": "in 2h", "misfire": long}),
+            ("schedule_prompt", {"prompt": "x", "when": "in 2h", long: "x"}),
+            ("schedule_prompt", {f"argument_{number}": "x" for number in range(20_000)}),
+            (long, {}),
+        ):
+            answer = await tools.call(name, said, ANN)
+            assert not answer["ok"]
+            assert len(str(answer)) < 5_000
+        assert time.process_time() - busy < 1.5
+
+
+async def test_what_is_nested_or_counted_beyond_all_bounds_is_refused_in_words(server_lab: Lab) -> None:
+    async with server_lab:
+        tools = Tools(await server_lab.scheduler(await server_lab.store(), "UTC"))
+        made = await tools.call("schedule_prompt", {"prompt": "x", "when": "every day at 9am"}, ANN)
+        which = made["scheduled_prompt"]["id"]
+        moments: tuple[object, ...] = ("9" * 30, "9" * 5_000, 10**400, -(10**30))
+        for name, said in (
+            *(("schedule_prompt", {"prompt": "x", "when": deep * 50_000}) for deep in ('{"a":', "[", '{"text": ')),
+            *(("skip_occurrence", {"id": which, "occurrence": moment}) for moment in moments),
+            *(
+                ("explain_scheduled_prompt", {"id": which, argument: moment})
+                for argument in ("at", "since", "until")
+                for moment in moments
+            ),
+        ):
+            answer = await tools.call(name, said, ANN)
+            assert answer["error"]["code"] in ("invalid_input", "invalid_schedule"), (name, str(said)[:80])
