@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts.scheduler import Scheduler
@@ -133,7 +134,9 @@ class Changes:
         world, chance = self._world, self._world.chance
         self.halted = True
         cancels = chance.random() < 0.4
-        await world.call(member, "halt", lambda s: s.stop_all("enough", cancel_running=cancels))
+        async with world.faults.nobody_hears() if chance.random() < 0.5 else nullcontext():
+            await world.call(member, "halt", lambda s: s.stop_all("enough", cancel_running=cancels))
+            await asyncio.sleep(world.plan.settings.watch_period)
         await asyncio.sleep(chance.choice([0.1, 3.0, 20.0, 90.0]))
         while self.halted:
             await self._start_all()

@@ -105,6 +105,11 @@ class Faults:
         up = [member for member in self._world.daemons if member.is_up]
         return self._world.chance.choice(up) if up else None
 
+    def _busy_daemon(self) -> Member | None:
+        """One with something in hand, if there is one."""
+        busy = [m for m in self._world.daemons if m.is_up and m.daemon is not None and m.daemon.worker.running]
+        return self._world.chance.choice(busy) if busy else self._some_daemon()
+
     def _for_long(self) -> float:
         """Seconds: often more than a lease."""
         chance, lease = self._world.chance, self._world.plan.settings.lease
@@ -159,7 +164,7 @@ class Faults:
         await self._deploy(hurried=True)
 
     async def _freeze(self, *, clock_too: bool = False) -> None:
-        member = self._some_daemon()
+        member = self._busy_daemon()
         if member is None or member.process is None:
             return
         loop, process = self._world.loop, member.process
@@ -246,6 +251,16 @@ class Faults:
         unheard, doubled, late = chance.choice([(1.0, 0.0, 0.0), (0.5, 0.3, 0.0), (0.0, 0.5, 0.5), (0.0, 0.0, 1.0)])
         seconds = self._for_long() * 2
         await self._worsen("unheard", seconds, unheard=unheard, doubled=doubled, late=late)
+
+    @asynccontextmanager
+    async def nobody_hears(self) -> Any:
+        """For whoever wants to see what becomes of what is said once."""
+        async with self._window("unheard", "*"):
+            self._let_it_be(self._world.daemons, Weather(unheard=1.0))
+            try:
+                yield
+            finally:
+                self._let_it_be(self._world.daemons, Weather())
 
     async def _break_off(self) -> None:
         async with self._window("break_off", "*"):

@@ -44,12 +44,12 @@ def of_method(owner: type, name: str, instead: Callable[[Any], Any]) -> Mutation
     return mutate
 
 
-def both(first: Mutation, second: Mutation) -> Mutation:
-    """Two guards of one promise: either would do."""
+def all_of(*mutations: Mutation) -> Mutation:
+    """Several guards of one promise, where each would do, or is seldom needed."""
 
     def mutate(world: World) -> None:
-        first(world)
-        second(world)
+        for mutation in mutations:
+            mutation(world)
 
     return mutate
 
@@ -78,7 +78,7 @@ def _never_hears_of_cancels(extend: Any) -> Any:
 
 MUTATIONS: dict[str, Mutation] = {
     # Claims
-    "claim compares nothing": both(
+    "claim compares nothing": all_of(
         of_script(
             "claim",
             "local unchanged = stored[1] == item.version and stored[2] == item.seq and stored[3] == item.status",
@@ -93,7 +93,10 @@ MUTATIONS: dict[str, Mutation] = {
         "claim", "  if item.skip ~= '' then\n", "  if item.skip ~= '' and item.skip ~= 'requested' then\n"
     ),
     # Takes
-    "take ignores a halt": of_script("take", "if halted() then return {'0'} end", ""),
+    "take and the daemons ignore a halt": all_of(
+        of_script("take", "if halted() then return {'0'} end", ""),
+        of_method(Worker, "hear_of_halt", lambda _before: lambda *_, **__: None),
+    ),
     "take ignores the deadline": of_script("take", "if not deadline or ", "if true or not deadline or "),
     "take does not raise the attempt": of_script(
         "take", "local attempt = (tonumber(stored.attempt) or 0) + 1", "local attempt = tonumber(stored.attempt) or 0"
@@ -139,7 +142,12 @@ MUTATIONS: dict[str, Mutation] = {
     "pause takes nothing back": of_script(
         "pause", "local ended, asked = take_back(id, 'paused', false)", "local ended, asked = 0, {}"
     ),
-    "a pause that is repeated is refused": of_script("pause", "if prior then return prior end", ""),
+    "what is repeated is refused": all_of(
+        *(
+            of_script(name, "if prior then return prior end", "")
+            for name in ("pause", "resume", "cancel", "edit", "skip", "save", "cancel_fire")
+        )
+    ),
     "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
     # Looking around
     "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),

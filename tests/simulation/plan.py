@@ -74,7 +74,7 @@ def _short(seed: int, chance: random.Random) -> Plan:
         change_every=10.0,
         settings=EngineSettings(
             slots=chance.choice([1, 2, 5, 20]),
-            lease=chance.choice([8.0, 20.0]),
+            lease=chance.choice([5.0, 12.0]),
             watch_period=2.0,
             heartbeat_period=5.0,
             sweep_period=chance.choice([20.0, 60.0]),

@@ -17,7 +17,7 @@ from scheduled_prompts.money import Usage
 from scheduled_prompts.runners.contract import Permanent, Retry
 
 COST = Decimal("0.01")
-POISON = 0.01
+POISON = 0.02
 """The share of fires that kill their daemon at every attempt."""
 DIFFICULT = {
     "slow": 20,
