@@ -12,7 +12,7 @@ from rich.text import Text
 from scheduled_prompts.cli.account import REQUESTED, WORDS
 from scheduled_prompts.cli.documents import span_view
 from scheduled_prompts.cli.moments import absolute, length
-from scheduled_prompts.cli.naming import cut
+from scheduled_prompts.cli.naming import cut, reference
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import visible, write_document, write_lines
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
@@ -72,9 +72,14 @@ def _cells(change: Span, timezone: str) -> list[tuple[Text, ...]]:
         absolute(change.at, timezone, exact=True),
         WORDS.get(change.kind, change.kind),
         visible(change.by or "", lines=False),
-        _what(change, timezone),
+        _where(change) + _what(change, timezone),
     )
     return [(Text(cell),) for cell in cells]
+
+
+def _where(change: Span) -> str:
+    """The fire in which an agent did it, as `fire show` takes it."""
+    return "" if change.fire is None else f"in {reference(change.fire)}: "
 
 
 def _what(change: Span, timezone: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduled_prompts.cli.ancestors import found_above
 from scheduled_prompts.cli.bearer import VARIABLE, token_here
 from scheduled_prompts.cli.options import Choices
-from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines
+from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_note
 from scheduled_prompts.cli.signals import ended_by_signals
 from scheduled_prompts.errors import Forbidden, InvalidInput
 
@@ -85,6 +86,8 @@ async def serve(choices: Choices, said: Said, *, http: str | None, public_names:
 
     gc.freeze()
     gc.enable()
+    if sys.stdin.isatty():
+        write_note("this speaks MCP on stdin and stdout: a client starts it by itself. Ctrl-C ends it")
     with ended_by_signals():
         await serve_stdio(lambda: _scheduler(choices), who)
 

@@ -62,8 +62,9 @@ class Access:
     async def new_token(self, caller: Caller, *, lifetime: float) -> NewToken:
         """A token for a caller, for `lifetime` seconds. Raises InvalidInput for a lifetime that is none or too long."""
         if not 0 < lifetime <= LONGEST_LIFE:
+            said = f"{lifetime / 86_400:,.6g} days" if lifetime > LONGEST_LIFE else f"{lifetime:g} s"
             raise InvalidInput(
-                f"a token for {lifetime:g} s cannot be made", hint=f"more than 0 s, up to {LONGEST_LIFE // 86_400} days"
+                f"a token for {said} cannot be made", hint=f"more than 0 s, up to {LONGEST_LIFE // 86_400} days"
             )
         expires_at = self.clock.now() + round(lifetime * 1000)
         token_id = secrets.token_hex(8)

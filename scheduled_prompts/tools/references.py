@@ -11,6 +11,7 @@ from scheduled_prompts.caller import Caller
 from scheduled_prompts.errors import InvalidInput, NotFound
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.tools import words
 
 SELF = ("self", "this", "me", "current", "itself")
 PAGE = 500
@@ -67,6 +68,7 @@ async def _named(scheduler: Scheduler, text: str) -> list[ScheduledPrompt]:
     keys: list[ScheduledPrompt] = []
     names: list[ScheduledPrompt] = []
     parts: list[ScheduledPrompt] = []
+    texts: list[ScheduledPrompt] = []
     is_part = len(text) >= LEAST_PART and ids.could_be_part_of_an_id(text.upper())
     part = text.upper() if is_part else None
     async for prompt in newest(scheduler, MOST):
@@ -78,13 +80,22 @@ async def _named(scheduler: Scheduler, text: str) -> list[ScheduledPrompt]:
             prompt.id.startswith(part) or prompt.id.endswith(part) or ids.short(prompt.id).startswith(part)
         ):
             parts.append(prompt)
-    for found in (keys, names, parts):
+        elif text and " ".join(text.split()).casefold() in called(prompt):
+            texts.append(prompt)
+    for found in (keys, names, parts, texts):
         living = [prompt for prompt in found if not prompt.status.has_ended]
         if found is keys and found:  # of those that had it one after the other the last is meant
             return (living or found)[:1]
         if found:
             return living or found
     return []
+
+
+def called(prompt: ScheduledPrompt) -> set[str]:
+    """What answers call a prompt that has neither a name nor a key: its text, cut short where that is long."""
+    if prompt.name or prompt.key:
+        return set()
+    return {" ".join(prompt.text.split()).casefold(), words.called(prompt).casefold()}
 
 
 async def newest(scheduler: Scheduler, most: int) -> AsyncIterator[ScheduledPrompt]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
+from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.sentences import phrase
@@ -86,7 +87,7 @@ async def get_scheduled_prompt(call: Call, id: Which) -> dict[str, Any]:  # noqa
     unserved = await call.unserved(prompt)
     page = await call.scheduler.history(prompt.id, limit=LATELY)
     fires = [fire_record(fire, prompt.timezone) for fire in page.items]
-    last = f"Its last run {fires[0]['words']}." if fires else "It has not run yet."
+    last = f"Its last run: {_ran(call, page.items[0], fires[0]['words'])}." if fires else "It has not run yet."
     return {
         "message": words.told(
             f"{words.title(prompt)}: {words.rhythm(prompt)}.",
@@ -117,7 +118,7 @@ async def list_fires(
     page = await call.scheduler.history(prompt.id, limit=limit, cursor=cursor)
     fires = [fire_record(fire, prompt.timezone) for fire in page.items]
     ran = zip(page.items, fires, strict=True)
-    lines = [f"{words.moment(fire.due, prompt.timezone)}: {shown['words']}" for fire, shown in ran]
+    lines = [f"{words.moment(fire.due, prompt.timezone)}: {_ran(call, fire, shown['words'])}" for fire, shown in ran]
     more = "There are more: give the cursor for the next page." if page.cursor else None
     head = f"{words.count(len(fires), 'run')} of {words.title(prompt)}, latest first:"
     if not fires:
@@ -130,6 +131,13 @@ async def list_fires(
         "fires": fires,
         "cursor": page.cursor,
     }
+
+
+def _ran(call: Call, fire: Fire, phrase: str) -> str:
+    """What became of a run: first whether it succeeded."""
+    if fire.id == call.caller.fire:
+        return "running: you are in it"
+    return words.told_of(fire.status.value, phrase)
 
 
 @tool(
@@ -185,6 +193,4 @@ def _account(prompt: ScheduledPrompt, rows: list[Row], outcomes: Counter[str]) -
 
 
 def _outcome(prompt: ScheduledPrompt, row: Row) -> str:
-    times = f" ({row.number:,} times)" if row.number > 1 else ""
-    because = phrase(row, prompt.timezone)
-    return f"{row.outcome.replace('_', ' ')}{times}{f', {because}' if because else ''}"
+    return words.told_of(row.outcome, phrase(row, prompt.timezone), row.number)

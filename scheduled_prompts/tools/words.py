@@ -28,9 +28,13 @@ MEANT = {
 
 def title(prompt: ScheduledPrompt) -> str:
     """How a message calls a prompt: by its name, its key or the beginning of its text; and by its id."""
+    return f"“{called(prompt)}” (id {short(prompt.id)})"
+
+
+def called(prompt: ScheduledPrompt) -> str:
+    """Its name, its key or the beginning of its text."""
     words = " ".join((prompt.name or prompt.key or prompt.text).split())
-    cut = words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
-    return f"“{cut}” (id {short(prompt.id)})"
+    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
 
 
 def moment(ms: int, timezone: str) -> str:
@@ -40,6 +44,12 @@ def moment(ms: int, timezone: str) -> str:
 
 def told(*sentences: str | None) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def told_of(outcome: str, phrase: str, times: int = 1) -> str:
+    """`succeeded, 3 ms late`."""
+    often = f" ({times:,} times)" if times > 1 else ""
+    return f"{outcome.replace('_', ' ')}{often}{f', {phrase}' if phrase else ''}"
 
 
 def lines(*said: str | None) -> str:

@@ -40,6 +40,8 @@ def test_a_prompt_that_is_cancelled_says_what_of_it_goes_on_and_what_ends_that(
     assert first.endswith("was cancelled already")
     assert rest == [f"  cancelled 2 prompts that came of it: {named}"]
     assert cli("cancel", root, "--tree").out.splitlines()[1:] == ["  nothing that came of it is left to cancel"]
+    [made] = [line for line in cli("history", root, "--changes").out.splitlines() if " made " in line]
+    assert f"in {short(root)}@" in made  # the fire, as `fire show` takes it
     assert {item["status"] for item in cli.json("list")["items"]} == {"cancelled"}
 
 

@@ -73,6 +73,25 @@ async def test_what_a_daemon_serves_is_not_said_to_wait_for_one_and_runs(server_
         shown = await ann.ask("get_scheduled_prompt", id="look")
         assert shown["fires"] == [fire]
         assert "It is over" in shown["message"]
+        assert "Its last run: succeeded, 0 ms late." in shown["message"]
+        assert fires["message"].endswith(": succeeded, 0 ms late")
+
+
+async def test_what_has_no_name_goes_by_its_text_as_answers_quote_it(server_lab: Lab) -> None:
+    async with server_lab:
+        ann = Checked(tools_over(await server_lab.store()).bound(ANN))
+        text = "Look whether the build of the release branch is green again,\nand say so in the channel"
+        [one, *_] = [await ann.ask("schedule_prompt", prompt=each, when="in 20m") for each in (text, "other", "named")]
+        await ann.ask("update_scheduled_prompt", id="named", name="three")
+        quoted = one["message"].split("“")[1].split("”")[0]
+        assert quoted.endswith("…")
+        for said in (text, quoted, f"“{quoted}”"):
+            shown = await ann.ask("get_scheduled_prompt", id=said)
+            assert shown["scheduled_prompt"]["id"] == one["scheduled_prompt"]["id"]
+        for said in ("named", "Look", quoted[:-1]):
+            assert (await ann.refused("get_scheduled_prompt", id=said))["code"] == "not_found"
+        await ann.ask("schedule_prompt", prompt="OTHER", when="in 30m")
+        assert (await ann.refused("cancel_scheduled_prompt", id="other"))["code"] == "invalid_input"
 
 
 async def test_the_same_key_again_makes_nothing_new_and_says_what_differs(server_lab: Lab) -> None:
@@ -336,6 +355,7 @@ async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(
         await store.clock.sleep(3601)
         itself, retimed, other, ran = answers
         assert itself["scheduled_prompt"]["id"] == made["scheduled_prompt"]["id"]
+        assert "Its last run: running: you are in it." in itself["message"]
         assert (retimed["created"], retimed["retimed"]) == (False, True)
         assert "has that key and now has this text and time" in retimed["message"]
         assert retimed["scheduled_prompt"]["id"] == made["scheduled_prompt"]["id"]

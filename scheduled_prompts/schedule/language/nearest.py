@@ -157,6 +157,8 @@ def nearest_forms(text: str, parse: Callable[[str], object], *, year: int) -> st
     typed = " ".join(text.lower().split())[:_MAX_COMPARED]
     forms = [form.replace(_YEAR_IN_FORMS, str(year)) for form in FORMS]
     near = difflib.get_close_matches(typed, forms, n=3, cutoff=0.5)
+    if len(near) == 1:
+        return f"the nearest form is “{near[0]}”"
     return "the nearest forms are " + or_list(near or list(_ALWAYS_GOOD))
 
 
