@@ -102,13 +102,16 @@ def _stands(stored: Any, status: str) -> bool:
 
 
 def _counted(keys: dict[str, Any], prompts: dict[str, Any]) -> list[str]:
-    """What agents made, and is armed or waits for approval, counts for owner, conversation and tree; nothing else
-    does."""
+    """What agents made, and is armed or waits for approval, or may live again, as its last fire has not ended, counts
+    for owner, conversation and tree; nothing else does."""
     expected: dict[str, set[str]] = defaultdict(set)
+    live = of_kind(keys, "live")
     for prompt, stored in prompts.items():
         try:
             definition = json.loads(stored["doc"])
+            last_fire_lives = "rest" in stored and prompt in live
             counts = stored["status"] in {"scheduled", "active", "pending_approval"}
+            counts |= stored["status"] == "executed" and last_fire_lives
         except (ValueError, KeyError, TypeError):
             continue
         if not counts or not definition.get("agent"):

@@ -614,3 +614,39 @@ async def test_where_a_prompt_comes_from_is_exported_and_imported(lab: Lab) -> N
         back = await read(store, child)
         assert (back.created_in, back.lineage, back.created_by) == (lease.fire.id, (root.id,), "agent:aide")
         assert await store.inspect() == []
+
+
+async def test_nothing_is_made_in_the_fire_of_a_prompt_that_was_paused(lab: Lab) -> None:
+    """What it made would go on where somebody wanted it to stop."""
+    async with lab:
+        store = await lab.store()
+        prompt, lease = await at_work(store)
+        agent = inside(store, lease, DEEP)
+        assert (await agent.schedule("a child", "in 2h")).created
+        await Scheduler(store, timezone="UTC").pause(prompt.id)
+        assert "was paused" in await told(agent.schedule("another", "in 2h"), Forbidden)
+
+
+async def test_a_tool_call_of_another_conversation_is_another_call(lab: Lab) -> None:
+    """Small models number their calls from one."""
+    async with lab:
+        operator = await lab.scheduler(await lab.store(), "UTC")
+        first, second = [
+            await operator.as_caller(
+                Caller(owner="ann", agent="aide", conversation=conversation, tool_call_id="call_0")
+            ).schedule("look again", "in 20m")
+            for conversation in ("c1", "c2")
+        ]
+        assert first.prompt.id != second.prompt.id
+
+
+async def test_a_run_that_was_denied_may_be_asked_for_again_by_the_same_tool_call(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        operator = await lab.scheduler(store, "UTC")
+        agent = operator.as_caller(Caller(owner="ann", agent="aide", tool_call_id="call_1"))
+        prompt = (await operator.schedule("hello", "every day at 9am", owner="ann")).prompt
+        waiting = await operator.run_now(prompt.id)
+        assert "has not ended" in await told(agent.run_now(prompt.id), Conflict)
+        await operator.cancel_fire(waiting.id)
+        assert (await agent.run_now(prompt.id)).id != waiting.id

@@ -214,7 +214,8 @@ class Authority:
         caller = self.caller
         if caller is None or caller.tool_call_id is None:
             return None
-        whole = [caller.owner, caller.agent, caller.fire, caller.attempt, caller.tool_call_id, deed, *map(repr, said)]
+        who = [caller.owner, caller.agent, caller.conversation, caller.platform, caller.fire, caller.attempt]
+        whole = [*who, caller.tool_call_id, deed, *map(repr, said)]
         return f"call-{hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]}"
 
 

@@ -65,6 +65,11 @@ def denial(why: str, actor: Actor, details: Sequence[str] = ()) -> ScheduledProm
                 "in a fire nothing is resumed: somebody may have paused it to keep it from going on",
                 hint="resume it outside of a fire",
             )
+        case "paused":
+            return Forbidden(
+                "the prompt whose fire this is was paused: nothing is made in its fire, or it would go on beside that",
+                hint="once it is resumed, its next fire may",
+            )
         case "unskip":
             return Forbidden("in a fire nothing is unskipped: somebody may have wanted it skipped")
         case "in_fire":

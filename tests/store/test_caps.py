@@ -13,7 +13,20 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Cancelled, Unreadable
 from tests.conftest import Lab
-from tests.store.steps import HOUR, claimed, edit_of, edited, new_prompt, paused, read, saved
+from tests.store.steps import (
+    HOUR,
+    claim_for,
+    claimed,
+    edit_of,
+    edited,
+    manual_for,
+    new_prompt,
+    paused,
+    read,
+    saved,
+    settled,
+    taken,
+)
 
 CREATORS = 12
 UNLIMITED = Limits(active_per_owner=0, active_per_conversation=0)
@@ -179,3 +192,32 @@ async def test_counts_that_are_wrong_are_found_and_repaired(lab: Lab) -> None:
         assert await store.repair(one)
         assert await store.inspect() == []
         assert counted(lab) == {"owner:ann": 1, "conversation:chat-1": 1}
+
+
+async def test_while_its_last_fire_may_still_be_taken_back_a_prompt_keeps_its_place(lab: Lab) -> None:
+    """Else an agent lets its prompts be claimed, books others, and skips what was claimed: twice as many as may be."""
+    async with lab:
+        store = await lab.store()
+        limits = Limits(active_per_owner=1)
+        due = store.clock.now() + 1000
+        last = await saved(store, next_at=due, max_fires=1, **WHOSE)
+        assert await store.claim([{**claim_for(last), "max_fires": "1"}]) == ["claimed"]  # ahead of its time
+        assert (await read(store, last)).status == "executed"
+        with pytest.raises(LimitReached):
+            await store.create(new_prompt(store, **WHOSE), limits=limits)
+        assert await store.skip("skip", await read(store, last), due, []) == "taken_back"
+        assert (await read(store, last)).status == "active"
+        assert counted(lab) == {"owner:ann": 1, "conversation:chat-1": 1}
+
+
+async def test_when_its_last_fire_has_ended_its_place_is_free(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        last = await saved(store, max_fires=1, **WHOSE)
+        assert await store.claim([{**claim_for(last), "max_fires": "1"}]) == ["claimed"]
+        assert counted(lab) == {"owner:ann": 1, "conversation:chat-1": 1}
+        await settled(store, await taken(store))
+        assert (await read(store, last)).status == "executed"
+        assert counted(lab) == {}
+        assert await store.claim([manual_for(store, await read(store, last))]) == ["claimed"]
+        assert counted(lab) == {}  # what somebody runs by hand is no reason to live again

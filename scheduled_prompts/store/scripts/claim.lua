@@ -241,7 +241,7 @@ for i, item in ipairs(items) do
   end
 end
 
-remember(answers)
+if string.sub(answers[1] or '', 1, 8) ~= 'denied: ' then remember(answers) end  -- what was denied may be asked for again
 for i, item in ipairs(items) do
   if answers[i] == 'claimed' and item.announce and item.next_at ~= '' then
     announce('armed', {prompt = item.id, platform = item.platform, due = item.next_at})

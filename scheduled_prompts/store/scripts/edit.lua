@@ -41,7 +41,7 @@ local after = rescheduled and status ~= 'paused' and edit.status or status
 if edit.approval or status == 'pending_approval' then after = 'pending_approval' end
 local is_asked = after == 'pending_approval' and status ~= after
 local caps = caps_of(edit.agent, edit.owner, edit.conversation, lineage_in(id))
-local refused = is_counted(after) and refused_by_cap(id, caps, edit.limits)
+local refused = holds_place(id, after) and refused_by_cap(id, caps, edit.limits)
 if refused then return refused end
 
 -- Of a record that was set aside only what can be used is kept.

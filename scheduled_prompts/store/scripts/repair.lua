@@ -132,7 +132,7 @@ local function judge_caps(id, prompt)
       count_active(id, prompt.status)
     end, prompt.caps_said, prompt.caps)
   end
-  if not is_counted(prompt.status) then return end
+  if not holds_place(id, prompt.status) then return end
   for cap in string.gmatch(prompt.caps, '%S+') do
     if redis.pcall('SISMEMBER', active_key(cap), id) ~= 1 then
       damage('not_counted', name_of(active_key(cap)), function() redis.call('SADD', active_key(cap), id) end)
@@ -273,7 +273,7 @@ local function judge_entry_of_prompt(name, kind, rest, id, remove)
   elseif kind == 'approvals' then
     if prompt.status ~= 'pending_approval' then damage('wrongly_in_approvals', name, remove, prompt.status) end
   elseif kind == 'active' then
-    if not is_counted(prompt.status) then
+    if not holds_place(id, prompt.status) then
       damage('wrongly_counted', name, remove, prompt.status)
     elseif prompt.defined and not string.find(' ' .. prompt.caps .. ' ', ' ' .. rest .. ' ', 1, true) then
       damage('wrong_index', name, remove)

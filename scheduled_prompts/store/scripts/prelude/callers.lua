@@ -61,6 +61,7 @@ local function denied_birth(actor, prompt)
   if holder and living_holder(prompt.owner, prompt.key, '') then return nil end  -- it is answered with, and nothing made
   local depth = #words_of(lineage_in(me)) + 1
   if depth > prompt.max_depth then return {'denied', 'depth', tostring(depth), tostring(prompt.max_depth)} end
+  if redis.call('HGET', prompt_key(me), 'status') == 'paused' then return {'denied', 'paused'} end
   why = too_many_changes(actor)
   return why and {'denied', why} or nil
 end

@@ -21,6 +21,14 @@ local function uncount_fire(fire)
   announce('armed', {prompt = id, platform = doc.platform or 'default', due = due})
 end
 
+-- With the last of its fires over, an executed prompt does not live again: its place among the active ones is free.
+local function give_up_rest(id)
+  local stored = redis.call('HMGET', prompt_key(id), 'rest', 'status')
+  if not stored[1] or stored[2] ~= 'executed' or redis.call('SCARD', live_key(id)) > 0 then return end
+  redis.call('HDEL', prompt_key(id), 'rest')
+  count_active(id, 'executed')
+end
+
 -- A fire leaves `running`, for whatever follows: what it held besides its lease is free. `item` is what its attempt was settled
 -- with (see settle); nil where it was reaped. The caller writes its new status.
 local function release(fire, item)
@@ -84,6 +92,7 @@ local function end_fire(fire, status, reason, ...)
   if (status == 'failed' or status == 'timed_out') and redis.call('EXISTS', prompt_key(id)) == 1 then
     harm_alone(give_up, id, redis.pcall('HINCRBY', prompt_key(id), 'failures', 1), fire)
   end
+  harm_alone(give_up_rest, id)
   announce_follower(id, redis.call('HGET', fire_key(fire), 'followed_on'))
 end
 

@@ -31,6 +31,15 @@ local function is_armed(status) return status == 'scheduled' or status == 'activ
 -- What waits for approval counts as active, or an agent could ask for any number.
 local function is_counted(status) return is_armed(status) or status == 'pending_approval' end
 
+-- Nor is its place free while the last fire that a prompt may have has not ended: where that ends skipped or missed, the prompt
+-- lives again (see `uncount_fire`), and somebody else would have its place by then.
+local function holds_place(id, status)
+  if is_counted(status) then return true end
+  if status ~= 'executed' or type(redis.pcall('HGET', prompt_key(id), 'rest')) ~= 'string' then return false end
+  local live = redis.pcall('SCARD', live_key(id))
+  return type(live) == 'number' and live > 0
+end
+
 local function words_of(text)
   local found = {}
   for word in string.gmatch(text, '%S+') do found[#found + 1] = word end
@@ -59,12 +68,13 @@ local function caps_of(agent, owner, conversation, lineage)
   return caps
 end
 
--- A prompt joins the sets that its hash names when it is armed or waits for approval, and leaves them with any other status. Also where nothing is
+-- A prompt joins the sets that its hash names when it holds a place there, and leaves them where it holds none. Also where nothing is
 -- limited: a limit that is set later then finds them right.
 local function count_active(id, status)
   local caps = redis.pcall('HGET', prompt_key(id), 'caps')
   if type(caps) ~= 'string' then return end
-  for cap in string.gmatch(caps, '%S+') do redis.pcall(is_counted(status) and 'SADD' or 'SREM', active_key(cap), id) end
+  local counts = holds_place(id, status)
+  for cap in string.gmatch(caps, '%S+') do redis.pcall(counts and 'SADD' or 'SREM', active_key(cap), id) end
 end
 
 -- Why a prompt cannot be armed: {'full', the set, its limit} where one that it is not in has no room. `limits`: the most
