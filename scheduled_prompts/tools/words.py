@@ -24,6 +24,7 @@ MEANT = {
     "min_interval": "runs come at least {most:g} s apart",
     "max_depth": "what is scheduled inside of a run may have depth {most:g}, and this run has depth {used:g}",
 }
+NO_DEEPER = "this run may re-time itself, and schedule nothing new"
 
 
 def title(prompt: ScheduledPrompt) -> str:
@@ -119,8 +120,15 @@ def waiting(unserved: str | None) -> str | None:
 
 def limits(allowances: Sequence[Allowance]) -> str | None:
     """How much of which limit is used."""
-    said = [MEANT[each.name].format(used=each.used or 0, most=each.most) for each in allowances if each.name in MEANT]
+    said = [_limit(each) for each in allowances if each.name in MEANT]
     return f"Limits: {'; '.join(said)}." if said else None
+
+
+def _limit(allowance: Allowance) -> str:
+    used = allowance.used or 0
+    if allowance.name == "max_depth" and used >= allowance.most:
+        return NO_DEEPER
+    return MEANT[allowance.name].format(used=used, most=allowance.most)
 
 
 def count(number: int, what: str) -> str:

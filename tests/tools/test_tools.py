@@ -361,6 +361,7 @@ async def test_in_a_fire_an_agent_retimes_itself_and_is_told_what_it_may_not_do(
         assert retimed["scheduled_prompt"]["id"] == made["scheduled_prompt"]["id"]
         assert retimed["scheduled_prompt"]["prompt"] == "look again"
         assert {"name": "max_depth", "most": 0.0, "used": 0} in retimed["limits"]
+        assert retimed["message"].endswith("; this run may re-time itself, and schedule nothing new.")
         assert other["error"]["code"] == "limit_reached"
         assert "update_scheduled_prompt with id='self'" in other["error"]["hint"]
         assert ran["error"]["code"] == "forbidden"
