@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import Member, World
 
 KINDS = {
-    "kill": 20, "kill_all": 2, "deploy": 8, "hurry": 3, "freeze": 7, "suspend": 5, "cut": 6, "lose": 8, "slow": 6,
+    "kill": 20, "kill_all": 2, "deploy": 8, "hurry": 3, "freeze": 14, "suspend": 7, "cut": 6, "lose": 8, "slow": 6,
     "unheard": 8, "break_off": 4, "stall": 4, "lid": 3, "server_away": 4, "full_disk": 2, "step": 4, "server_step": 2,
     "kill_client": 4,
 }  # fmt: skip

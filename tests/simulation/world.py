@@ -245,9 +245,11 @@ class World:
     def scheduler_of(self, member: Member, store: Store) -> Scheduler:
         return Scheduler(store, timezone="UTC", limits=self.plan.limits, budgets=self.plan.budgets, actor=member.name)
 
-    async def call(self, member: Member, name: str, act: Callable[[Scheduler], Awaitable[Any]], **facts: Any) -> Any:
+    async def call(
+        self, member: Member, name: str, act: Callable[[Scheduler], Awaitable[Any]], *, loses: float = 0.0, **facts: Any
+    ) -> Any:
         """What a client does, in a process of its own, noted down with what came of it. Returns its answer; None where
-        there was none."""
+        there was none. `loses`: the share of answers that do not come through to it."""
         answers: list[Any] = []
 
         async def main() -> None:
@@ -264,7 +266,11 @@ class World:
                 else:
                     self.note(who, "answered", op=name)
 
-        await self.spawn(member, main()).ended.wait()
+        process = self.spawn(member, main())
+        if loses:
+            assert member.line is not None
+            member.line.weather = Weather(lost_after=loses)
+        await process.ended.wait()
         return answers[0] if answers else None
 
     async def _first_prompts(self) -> None:
