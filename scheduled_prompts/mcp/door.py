@@ -58,6 +58,7 @@ class Door:
         try:
             seat = await seat_of_bearer(self._desk, token)
         except TokenRefused as error:
+            log.info("token_refused", error=error.message)
             words = _quotable(error.message)
             refused = f'Bearer error="invalid_token", error_description="{words}"'
             said = {"error": "invalid_token", "error_description": error.message}

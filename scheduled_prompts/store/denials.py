@@ -59,7 +59,10 @@ def denial(why: str, actor: Actor, details: Sequence[str] = ()) -> ScheduledProm
                 hint="it may re-time itself: schedule with its own key, or edit it",
             )
         case "busy":
-            return LimitReached(f"a fire may make {MOST_CHANGES} changes, and this attempt made them")
+            return LimitReached(
+                f"a fire may make {MOST_CHANGES} changes, and this attempt made them",
+                hint="its next fire may make as many again",
+            )
         case "resume":
             return Forbidden(
                 "in a fire nothing is resumed: somebody may have paused it to keep it from going on",

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from structlog.testing import capture_logs
 
 from scheduled_prompts import Caller, Scheduler, Scope, Store
 from scheduled_prompts.mcp.desk import Desk
-from scheduled_prompts.mcp.door import Door
+from scheduled_prompts.mcp.door import PATH, Door
 from scheduled_prompts.mcp.identity import agent_name
 from scheduled_prompts.mcp.seat import Context, Seat
 from scheduled_prompts.mcp.serving import build_server
@@ -183,3 +184,24 @@ async def test_who_is_not_let_in_is_not_told_where_the_store_is() -> None:
     await Door(nothing, desk)(scope, nothing, send)
     assert sent[0]["status"] == 503
     assert b"nowhere" not in sent[1]["body"]
+
+
+async def test_a_token_that_is_refused_at_the_door_is_logged_and_not_told() -> None:
+    desk = Desk(lambda: Scheduler("memory:"))
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    async def nobody(*_: Any) -> None:
+        raise AssertionError("it was let in")
+
+    request = {"type": "http", "method": "POST", "path": PATH, "headers": [(b"authorization", b"Bearer sp1.my-secret")]}
+    with capture_logs() as logs:
+        await Door(nobody, desk)(request, nobody, send)
+    await desk.close()
+    assert answers[0]["status"] == 401
+    [line] = logs
+    assert (line["event"], line["log_level"]) == ("token_refused", "info")
+    assert line["error"]
+    assert "my-secret" not in str(line)
