@@ -14,7 +14,7 @@ from scheduled_prompts.cli.bearer import VARIABLE, token_here
 from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_note
 from scheduled_prompts.cli.signals import ended_by_signals
-from scheduled_prompts.errors import Forbidden, InvalidInput
+from scheduled_prompts.errors import Forbidden, InvalidInput, ScheduledPromptsError
 
 if TYPE_CHECKING:
     from scheduled_prompts.mcp.http import Address
@@ -103,11 +103,19 @@ def _refuse_where_a_token_was_lost() -> None:
 
 def _scheduler(choices: Choices) -> Scheduler:
     """Of the settings, not open yet. Raises InvalidConfig."""
+    import logging
+
+    import structlog
+
     from scheduled_prompts.cli.logs import configure_logs
     from scheduled_prompts.cli.session import chosen_settings, closed_scheduler
 
-    settings = chosen_settings(choices)
     # Clients show what is said on stderr as errors: there is nothing to say while all is well.
+    try:
+        settings = chosen_settings(choices)
+    except ScheduledPromptsError:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        raise
     configure_logs("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
     return closed_scheduler(settings)
 

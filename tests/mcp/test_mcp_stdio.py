@@ -144,9 +144,10 @@ def test_a_broken_configuration_is_an_answer_until_it_is_mended(place: Place, tm
     config.write_text("")
     assert ask(3, "tools/call", name="list_scheduled_prompts", arguments={})["isError"] is False
     began = time.monotonic()
-    server.communicate(timeout=20)
+    _, logged = server.communicate(timeout=20)
     assert server.returncode == 0
     assert time.monotonic() - began < 2
+    assert logged == b""
 
 
 async def test_what_names_no_runner_and_no_platform_gets_those_of_the_settings(place: Place) -> None:

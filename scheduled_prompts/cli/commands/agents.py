@@ -30,7 +30,7 @@ AllowRunner = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="A runner it may name; repeat for more. The first is the usual one. Else only the default one.",
+        help="A runner it may name; repeat for more. Else only the default one.",
         rich_help_panel=IDENTITY,
     ),
 ]
