@@ -32,10 +32,42 @@ ALONE = {"op", "by", "active", "rate", "turns", "due", "ready", "prompt", "fire"
 PROMPT_STATUSES = {"scheduled", "active", "paused", "pending_approval", "quarantined", "executed", "cancelled"}
 
 
-def check_accounts(keys: dict[str, Any]) -> None:
-    """Raise AssertionError with all that does not add up."""
-    problems = [*_prompts(keys), *_fires(keys), *_reservations(keys), *_leftovers(keys)]
+LONGEST = {"op": 3_600_000, "ended": 26 * 3_600_000, "rate": 86_400_000, "turns": 400 * 86_400_000}
+"""Kinds of keys that go by themselves, and after how long at most (ms). No other key does."""
+META = {"schema", "shards", "virtual", "rules", "halted", "secret", "orphans_at"}
+
+
+def check_accounts(keys: dict[str, Any], lifetimes: dict[str, int] | None = None) -> None:
+    """Raise AssertionError with all that does not add up. `lifetimes`: in how many ms each key goes by itself, -1 where
+    it never does."""
+    problems = [*_prompts(keys), *_fires(keys), *_reservations(keys), *_leftovers(keys), *_named(keys)]
+    problems += _lifetimes(lifetimes or {})
     assert not problems, "\n".join(problems)
+
+
+def _lifetimes(lifetimes: dict[str, int]) -> list[str]:
+    problems = []
+    for name, left in lifetimes.items():
+        longest = LONGEST.get(name.partition(":")[0])
+        if longest is None and left != -1:
+            problems.append(f"key {name} is gone in {left} ms, and what it says with it")
+        elif longest is not None and not 0 <= left <= longest:
+            problems.append(f"key {name} stays for {left} ms, and not for {longest} at most")
+    return problems
+
+
+def _named(keys: dict[str, Any]) -> list[str]:
+    """Of the indexes that are there once: each entry stands for something."""
+    problems = [f"meta says {field}, which means nothing" for field in {*keys.get("meta", {})} - META]
+    if {*members(keys.get("daemons", []))} != {*keys.get("daemon_info", {})}:
+        problems.append(f"{keys.get('daemons')} live, and {keys.get('daemon_info')} tell of themselves")
+    for queue in of_kind(keys, "ready"):
+        if queue not in keys.get("queues", ()):
+            problems.append(f"nobody looks at ready:{queue}")
+    waiting = [*of_kind(keys, "ready"), *of_kind(keys, "parked")]
+    if "fair" in keys and not waiting:
+        problems.append(f"nothing waits, and somebody has a turn: {keys['fair']}")
+    return problems
 
 
 def members(value: Any) -> list[str]:
@@ -149,6 +181,7 @@ def _placed(prompt: str, stored: dict[str, str], places: set[str], due_on: list[
     try:
         definition = json.loads(stored["doc"])
         named = {"platform": definition.get("platform", "default"), "agent": definition.get("agent")}
+        named["owner"] = definition.get("owner")
     except (ValueError, KeyError, AttributeError):
         return []
     problems = []
@@ -200,6 +233,10 @@ def _fires(keys: dict[str, Any]) -> list[str]:
     for cap, value in of_kind(keys, "turns").items():
         waiting = {fire for fire, stored in fires.items() if cap in stored.get("turns", "").split()}
         problems += [f"turns:{cap} lists fire {fire}, which does not wait" for fire in {*members(value)} - waiting]
+    for fire, stored in fires.items():
+        for cap in stored.get("turns", "").split():
+            if fire not in members(keys.get(f"turns:{cap}", [])):
+                problems.append(f"fire {fire} waits for its turn in turns:{cap}, which does not list it")
     problems += [f"{where} lists fire {fire}, which is gone" for fire, where in places.items()]
     problems += [f"`live` lists fire {fire}, which is gone" for fire in live if fire not in fires]
     problems += [f"a history lists fire {fire}, which is gone" for fire in history if fire not in fires]

@@ -30,7 +30,7 @@ from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
-from scheduled_prompts.store.connection import connect
+from scheduled_prompts.store.connection import _memory_servers, connect
 from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
@@ -81,6 +81,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(autouse=True)
+def memory_stores_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test leaves in `memory:` stores of its own must add up, too; then they go."""
+    yield
+    accounted = not request.node.get_closest_marker("unaccounted")
+    for name in list(_memory_servers):
+        inspector = FakeStrictRedis(server=_memory_servers.pop(name), decode_responses=True)
+        for namespace in {key.partition(":")[0].removeprefix("{") for key in inspector.scan_iter(match="{*:0}:meta")}:
+            Lab(f"memory:{name}", inspector, namespace).close(accounted=accounted)
+
+
+@pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
     """Logs are asked for where they are tested (`structlog.testing.capture_logs`)."""
     structlog.configure(processors=[_drop])
@@ -126,9 +137,9 @@ def real_server() -> Iterator[RealServer]:
 class Lab:
     """One namespace on one server, and the parts that a test needs, closed in the right order."""
 
-    def __init__(self, url: str, inspector: redis.Redis) -> None:
+    def __init__(self, url: str, inspector: redis.Redis, namespace: str | None = None) -> None:
         self.url = url
-        self.namespace = f"t{os.getpid()}x{next(_numbers)}"
+        self.namespace = namespace or f"t{os.getpid()}x{next(_numbers)}"
         self.inspector = inspector
         """A synchronous client, for looking at the keys behind the back of the code under test."""
         self.stack = AsyncExitStack()
@@ -169,6 +180,24 @@ class Lab:
                 READ[kind](pipeline, key)
             return {key.removeprefix(self.prefix): value for key, value in zip(keys, pipeline.execute(), strict=True)}
 
+    def lifetimes(self) -> dict[str, int]:
+        """In how many ms each key goes by itself; -1: never."""
+        names = self._names()
+        with self.inspector.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.pttl(name)
+            found = zip(names, pipeline.execute(), strict=True)
+        return {name.removeprefix(self.prefix): left for name, left in found if left != -2}
+
+    def close(self, *, accounted: bool = True) -> None:
+        """What is left of it must add up; then it goes."""
+        try:
+            if accounted:
+                check_accounts(self.keys(), self.lifetimes())
+        finally:
+            self.clear()
+            self.inspector.close()
+
     def clear(self) -> None:
         if keys := self._names():
             self.inspector.delete(*keys)
@@ -198,9 +227,4 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         fake_server = connect(url).client.connection_pool.connection_kwargs["server"]
         lab = Lab(url, FakeStrictRedis(server=fake_server, decode_responses=True))
     yield lab
-    try:
-        if not request.node.get_closest_marker("unaccounted"):
-            check_accounts(lab.keys())
-    finally:
-        lab.clear()
-        lab.inspector.close()
+    lab.close(accounted=not request.node.get_closest_marker("unaccounted"))

@@ -3,21 +3,15 @@ the doctor names it, and mends what follows from the records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduled_prompts.testing import run_virtual
-from tests.conftest import RealServer
-from tests.fuzz.damage import MAKE, Damage, damages, write
+from tests.fuzz.broken import Broken
+from tests.fuzz.damage import MAKE, Damage, damages
 from tests.fuzz.effort import tries
-from tests.fuzz.house import BINARY_PREFIX, House, built, kind_of
-from tests.fuzz.judging import Aftermath, lived_in
+from tests.fuzz.house import kind_of
 
-NAMESPACE = "broken"
 COMMON = ("platforms", "queues", "due:well", "leases", "meta")
 """What all depend on. Where one of these is no such key any more, or is gone, nothing can be found in it before the
 doctor has mended it. (What `meta` says nobody can derive.)"""
@@ -30,40 +24,6 @@ EVERY_KIND = {
     "rate:conversation", "ready", "retries", "revoked", "slots", "spans", "spend:all", "spend:owner",
     "spend:prompt", "turns:conversation", "version",
 }  # fmt: skip
-
-
-class Broken:
-    """A server of its own, and the house that is stood up on it again and again."""
-
-    def __init__(self) -> None:
-        self.server = RealServer()
-        self.client = redis.Redis(unix_socket_path=str(self.server.socket))
-        self.house: House = run_virtual(built(self.server.url, self.client, NAMESPACE))
-        self.house.stand_up(self.client, NAMESPACE)
-        self.types = {name: self.client.type(self.prefix + name.encode()).decode() for name in self.house.dumped}
-        self.client.flushall()
-
-    @property
-    def prefix(self) -> bytes:
-        return BINARY_PREFIX % NAMESPACE.encode()
-
-    def after(self, *damages: Damage) -> Aftermath:
-        self.client.flushall()
-        self.house.stand_up(self.client, NAMESPACE)
-        for damage in damages:
-            write(self.client, self.prefix, damage)
-        return run_virtual(lived_in(self.house, self.server.url, NAMESPACE))
-
-    def stop(self) -> None:
-        self.client.close()
-        self.server.stop()
-
-
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    house = Broken()
-    yield house
-    house.stop()
 
 
 def problems_after(broken: Broken, damage: Damage) -> list[str]:

@@ -11,7 +11,6 @@ import redis
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import connect
 from scheduled_prompts.store.script import ALL
-from tests.accounting import check_accounts
 from tests.conftest import Lab, RealServer
 
 
@@ -33,11 +32,7 @@ class RealLab(Lab):
 def _lab_on(server: RealServer) -> Iterator[RealLab]:
     lab = RealLab(server)
     yield lab
-    try:
-        check_accounts(lab.keys())
-    finally:
-        lab.clear()
-        lab.inspector.close()
+    lab.close()
 
 
 @pytest.fixture
