@@ -94,7 +94,7 @@ class Changes:
         fire = running or world.server.some_fire(prompt, chance)
         change = self._drawn(kind, prompt, fire)
         if change is not None:
-            loses = 0.3 if chance.random() < 0.2 else 0.0
+            loses = 0.5 if chance.random() < 0.3 else 0.0
             await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])
             if kind == "pause":
                 self.paused.add(prompt)
