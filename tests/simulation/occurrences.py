@@ -69,7 +69,7 @@ def check_account(world: World, books: Books, prompt: str, explained: Any) -> It
         at_most = inside + sum(row.first <= at <= row.last for at in grey)
         if not inside <= row.number <= at_most and row.exact:
             yield f"account of {prompt}: {_short(row)} tells {row.number}, and {inside} to {at_most} were named"
-        yield from _implausible(world, books, prompt, row)
+        yield from _implausible(world, books, prompt, row, explained.now)
 
 
 def _named_in_all(definitions: list[Definition], prompt: str, until: int) -> tuple[set[int], set[int]]:
@@ -93,7 +93,7 @@ def _short(row: Any) -> str:
     return f"{row.outcome}/{row.reason} {row.first}..{row.last}"
 
 
-def _implausible(world: World, books: Books, prompt: str, row: Any) -> Iterator[str]:
+def _implausible(world: World, books: Books, prompt: str, row: Any, asked_at: int) -> Iterator[str]:
     said = f"account of {prompt}: {_short(row)}"
     outcome = row.outcome
     if outcome in ("unaccounted", "unknown", "quarantined", "imported"):
@@ -102,7 +102,10 @@ def _implausible(world: World, books: Books, prompt: str, row: Any) -> Iterator[
         yield said
     ran = row.fire is not None and bool(books.runs.get(row.fire.id))
     if row.fire is None:
-        begun = [r for r in range_of(books, prompt, row.first, row.last) if books.runs.get(r)]
+        fires = range_of(books, prompt, row.first, row.last)
+        begun = [
+            fire for fire in fires if any(run.began.server < asked_at - GREY_MS for run in books.runs.get(fire, []))
+        ]
         if begun and outcome != "forgotten":
             yield f"{said}: and {begun[0]} ran"
     elif outcome in ("succeeded", "timed_out") and not ran:

@@ -257,6 +257,8 @@ class World:
             who = member.process.name
             async with self.store_of(member) as store:
                 self.note(who, "calls", op=name, **facts)
+                if loses and member.line is not None:
+                    member.line.weather = Weather(lost_after=loses)
                 try:
                     answers.append(await act(self.scheduler_of(member, store)))
                 except (StoreUnreachable, StoreUnusable) as problem:
@@ -266,11 +268,7 @@ class World:
                 else:
                     self.note(who, "answered", op=name)
 
-        process = self.spawn(member, main())
-        if loses:
-            assert member.line is not None
-            member.line.weather = Weather(lost_after=loses)
-        await process.ended.wait()
+        await self.spawn(member, main()).ended.wait()
         return answers[0] if answers else None
 
     async def _first_prompts(self) -> None:
