@@ -16,6 +16,7 @@ from scheduled_prompts.fire import FireStatus
 from scheduled_prompts.scheduler.finding import Only, full_id
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.events import KEPT, START, Entry, EventsRead
+from scheduled_prompts.stored import instant, legible
 
 Since = str | datetime | int
 """Where to begin: behind an event (its id), or at a time (a datetime with a zone, or ms UTC)."""
@@ -188,7 +189,7 @@ def _event(entry: str, fields: Mapping[str, str]) -> Event:
     return Event(
         entry,
         fields.get("type", ""),
-        int(at) if at.isdecimal() else _number(entry)[0],
+        next(iter(legible(instant, [at])), _number(entry)[0]),
         fields.get("prompt") or None,
         fields.get("fire"),
         {name: value for name, value in fields.items() if name not in _OF_THEIR_OWN and value},

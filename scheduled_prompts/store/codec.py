@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from scheduled_prompts.fire import MAX_ERROR_CHARACTERS, Fire, read_fire
 from scheduled_prompts.prompt import NewerSchema, ScheduledPrompt, read_definition, read_prompt
 from scheduled_prompts.store.records import Lease, Unreadable
@@ -36,8 +38,17 @@ def fire_from(fire_id: str, stored: dict[str, str]) -> Fire | Unreadable | None:
 
 def unreadable(record_id: str, error: Exception) -> Unreadable:
     newer = isinstance(error, NewerSchema)
-    words = str(error) if newer else f"{type(error).__name__}: {error}"
+    words = str(error) if newer else f"{type(error).__name__}: {_said(error)}"
     return Unreadable(record_id, words[:MAX_ERROR_CHARACTERS], newer=newer)
+
+
+def _said(error: Exception) -> str:
+    """In one line, and without what is for those who write programs."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in problems]
+    return "; ".join(found)
 
 
 def lease_from(token: str, fire_id: str, stored: dict[str, str], document: str) -> Lease | Unreadable:

@@ -173,7 +173,7 @@ class Reads:
                 return list(await pipe.execute())
 
         number, firsts = await self.transport.ask(read)
-        first = next(((str(as_text(prompt)), int(until)) for prompt, until in firsts), None)
+        first = next(((str(as_text(prompt)), score(until)) for prompt, until in firsts), None)
         return int(number), first
 
     async def holder_of(self, owner: str | None, key: str) -> str | None:

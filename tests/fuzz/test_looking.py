@@ -56,6 +56,17 @@ def look_at(broken: Broken, damage: Damage, *, as_json: bool, name: str) -> None
         judge(typed(*line, *(["--json"] if as_json else [])), as_json=as_json and line[0] != "export")
 
 
+FOUND = (
+    Damage("approvals", "a score", (0, "-inf")),
+    Damage("events", "an event", (b"at", b"9" * 30)),
+)
+
+
+def test_what_nobody_was_told_once_is_told(broken: Broken, its_settings: None) -> None:
+    for damage in FOUND:
+        look_at(broken, damage, as_json=True, name="often")
+
+
 @tries(2, share=0.05)
 @given(st.data(), st.booleans())
 def test_whoever_looks_is_told(broken: Broken, its_settings: None, data: st.DataObject, as_json: bool) -> None:
