@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+FUZZ ?= 20000
 unexport PYTHONDONTWRITEBYTECODE  # else each of the tests' many processes compiles the package anew
 
 .PHONY: help install run test nightly check smoke format cover bench simulate simulate-day agents-at-once clean
@@ -36,6 +37,7 @@ test: $(VENV)/.dev  ## run all tests (ARGS="-k name" …)
 
 nightly: $(VENV)/.dev  ## the tests that take minutes (ARGS="-k name" …)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m nightly --timeout 1800 $(ARGS)
+	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 7200 tests/fuzz $(ARGS)
 
 check: $(VENV)/.dev  ## lint and types
 	@$(BIN)/ruff check .
