@@ -95,7 +95,10 @@ class Changes:
         change = self._drawn(kind, prompt, fire)
         if change is not None:
             loses = 0.5 if chance.random() < 0.3 else 0.0
-            await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])
+            unheard = kind in ("cancel", "cancel fire") and chance.random() < 0.5
+            async with world.faults.nobody_hears() if unheard else nullcontext():
+                await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])
+                await asyncio.sleep(1.0 if unheard else 0.0)
             if kind == "pause":
                 self.paused.add(prompt)
             elif kind == "resume":

@@ -382,7 +382,8 @@ class _Judge:
                 self.books.fires_cancelled.get(run.fire, float("inf")),
             )
             was_asked = run.began.at <= asked < run.ended
-            if was_asked and run.ended - asked > renewal and not self._was_felt(silent, asked, run.ended):
+            hindered = any(since <= run.ended and until + settings.lease_ms >= asked for since, until in silent)
+            if was_asked and run.ended - asked > renewal and not hindered:
                 self.find(f"{run.fire} ran for {run.ended - asked:.0f} ms after it was cancelled")
 
     def nothing_starts_while_stopped(self) -> None:
