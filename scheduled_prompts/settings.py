@@ -124,6 +124,8 @@ def load_settings(config: str | Path | None = None) -> Settings:
         raise InvalidConfig(_explain(error, path)) from error
     except SettingsError as error:  # a variable that should hold JSON and does not
         raise InvalidConfig(_explain_json(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidConfig("a variable holds a number, or lists in lists, that nobody can read") from error
 
 
 def _refuse_unknown_variables() -> None:
@@ -150,6 +152,8 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(f"{path} is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidConfig(f"{path} holds a number, or lists in lists, that nobody can read") from error
 
 
 def _explain(error: ValidationError, path: Path) -> str:

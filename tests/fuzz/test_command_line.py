@@ -174,7 +174,7 @@ def judge(told: Told, *, as_json: bool) -> None:
 def test_whatever_is_typed(line: list[str], as_json: bool, stdin: bytes) -> None:
     if as_json:
         line = [word for word in line if word not in ("--help", "--")]
-        line.append("--json")
+        line.insert(0, "--json")  # behind an option it would be the value of that
     line = [word.replace(ID, THERE[0]) for word in line]
     told = at_once(lambda: typed(*line, stdin=stdin))
     judge(told, as_json=as_json and "--help" not in line)

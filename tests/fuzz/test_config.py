@@ -100,3 +100,14 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def test_numbers_and_depths_that_nobody_means(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in (f"[policies]\ntimeout = {'9' * 5000}\n", f"platforms = {'[' * 5000}\n"):
+        file.write_text(text)
+        with pytest.raises(InvalidConfig):
+            load_settings(str(file))
+    file.write_text("")
+    monkeypatch.setenv("SCHEDULED_PROMPTS_BUDGETS", "[" * 100_000)
+    with pytest.raises(InvalidConfig):
+        load_settings(str(file))
