@@ -34,6 +34,9 @@ from scheduled_prompts.store.connection import _memory_servers, connect
 from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
+from tests.quick_scripts import make_quick
+
+make_quick()
 
 _numbers = itertools.count(1)
 
