@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
@@ -25,6 +26,7 @@ from scheduled_prompts.tools.answers import (
 )
 from scheduled_prompts.tools.call import Call
 from scheduled_prompts.tools.spec import Between, tool
+from scheduled_prompts.upcoming import Occurrence
 from scheduled_prompts.views import instant
 
 Which = Annotated[str, "Which one: its id, the last 8 characters of its id, its key, or its name."]
@@ -55,20 +57,20 @@ async def list_scheduled_prompts(
 ) -> dict[str, Any]:
     page = await call.scheduler.list(status=status, limit=limit, cursor=cursor)
     allowances = await call.scheduler.allowances()
+    shown = [(prompt, call.scheduler.upcoming(prompt, 1)) for prompt in page.items]
     number = words.count(len(page.items), f"{status} scheduled prompt" if status else "scheduled prompt")
     head = f"{number}{', and there are more: give the cursor for the next page' if page.cursor else ''}."
     if not page.items:
         head = f"You have no {'more ' if cursor else ''}{f'{status} ' if status else ''}scheduled prompts."
     return {
-        "message": words.lines(head, *(_line(call, prompt) for prompt in page.items), words.limits(allowances)),
-        "scheduled_prompts": [prompt_record(prompt, call.scheduler.upcoming(prompt, 1)) for prompt in page.items],
+        "message": words.lines(head, *(_line(*each) for each in shown), words.limits(allowances)),
+        "scheduled_prompts": [prompt_record(*each) for each in shown],
         "cursor": page.cursor,
         "limits": limit_records(allowances),
     }
 
 
-def _line(call: Call, prompt: ScheduledPrompt) -> str:
-    following = call.scheduler.upcoming(prompt, 1)
+def _line(prompt: ScheduledPrompt, following: Sequence[Occurrence]) -> str:
     then = f"next {words.moment(following[0].due, prompt.timezone)}" if following else str(prompt.status)
     return f"{words.title(prompt)}: {then}"
 
