@@ -5,9 +5,8 @@ from __future__ import annotations
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
-from scheduled_prompts.schedule import Once
 from scheduled_prompts.scheduler.answers import UPCOMING, Approved, NotApproved
-from scheduled_prompts.scheduler.changing import TRIES, check_note, first_to_come, read_whole, stale
+from scheduled_prompts.scheduler.changing import TRIES, afresh, check_note, read_whole, stale
 from scheduled_prompts.scheduler.finding import no_such_prompt
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Refused
@@ -23,19 +22,17 @@ async def approve(store: Store, prompt_id: str, note: str | None, version: int |
         if prompt.pending_until is not None and prompt.pending_until <= now:
             await store.expire_approvals()
             raise _too_late(prompt)
-        start = now if prompt.next_nominal is None else prompt.next_nominal
-        following = first_to_come(prompt, start, now)
-        if following is None:
+        again = afresh(prompt, now)
+        if again is None:
             raise Conflict(
                 f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it waited for approval",
                 hint="`edit --when` gives it another time, `reject` ends it",
             )
-        status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
-        refused = await store.approve(prompt, status, following.nominal, following.due, note=note or "", by=by)
+        first = again.first
+        refused = await store.approve(prompt, again.status, first.nominal, first.due, note=note or "", by=by)
         if refused is None:
-            passed = (start, following.nominal) if following.nominal > start else None
             after = await read_whole(store, prompt_id)
-            return Approved(after, passed, coming(after, UPCOMING))
+            return Approved(after, again.passed, coming(after, UPCOMING))
         if refused.status == "late":
             await store.expire_approvals()
             raise _too_late(prompt)

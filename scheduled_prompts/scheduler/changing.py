@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from scheduled_prompts import ids
 from scheduled_prompts.errors import Conflict, InvalidInput, StoreUnusable, VersionConflict
@@ -141,25 +141,39 @@ def check_note(note: str | None) -> None:
         raise InvalidInput(f"the note has {len(note):,} characters; at most {MAX_NOTE:,} are kept")
 
 
+class Afresh(NamedTuple):
+    """How a prompt goes on that rested. `passed`: from which nominal time on, and before which, nothing fired (ms)."""
+
+    status: PromptStatus
+    first: Occurrence
+    passed: tuple[int, int] | None
+
+
+def afresh(prompt: ScheduledPrompt, now: int) -> Afresh | None:
+    """From its first occurrence that is not due yet; None where nothing is left to come."""
+    start = now if prompt.next_nominal is None else prompt.next_nominal
+    first = _first_to_come(prompt, start, now)
+    if first is None:
+        return None
+    status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
+    return Afresh(status, first, (start, first.nominal) if first.nominal > start else None)
+
+
 async def resume(store: Store, limits: Limits, prompt_id: str, *, by: By) -> Resumed:
     for _ in range(TRIES):
         prompt = await read_whole(store, prompt_id)
         if prompt.status is not PromptStatus.PAUSED:
             raise Conflict(f"prompt {ids.short(prompt_id)} is {prompt.status}: only a paused one can be resumed")
-        now = store.clock.now()
-        start = now if prompt.next_nominal is None else prompt.next_nominal
-        following = first_to_come(prompt, start, now)
-        if following is None:
+        again = afresh(prompt, store.clock.now())
+        if again is None:
             raise Conflict(
                 f"prompt {ids.short(prompt_id)} has nothing left to come: its time passed while it was paused",
                 hint="`run` fires it now, `edit --when` gives it another time, `cancel` ends it",
             )
-        status = PromptStatus.SCHEDULED if isinstance(prompt.schedule, Once) else PromptStatus.ACTIVE
-        refused = await store.resume(prompt, status, following.nominal, following.due, limits=limits, by=by)
+        refused = await store.resume(prompt, again.status, again.first.nominal, again.first.due, limits=limits, by=by)
         if refused is None:
-            passed = (start, following.nominal) if following.nominal > start else None
             after = await read_whole(store, prompt_id)
-            return Resumed(after, passed, coming(after, UPCOMING))
+            return Resumed(after, again.passed, coming(after, UPCOMING))
     raise Conflict(f"prompt {ids.short(prompt_id)} changes too fast to be resumed", hint="try again")
 
 
@@ -313,7 +327,7 @@ def first_of(wanted: Definition, found: ScheduledPrompt | Unreadable, now: int) 
     return first
 
 
-def first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
+def _first_to_come(prompt: ScheduledPrompt, start: int, now: int) -> Occurrence | None:
     """The first occurrence from `start` on that is not due yet. Of those that have begun only the latest may have a
     jitter that has not run out."""
     latest = latest_named(prompt, start - 1, now, prompt.id)
