@@ -12,25 +12,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from decimal import Decimal
-from pathlib import Path
 
 import structlog
 
+from benchmarks.private_server import private_server
 from scheduled_prompts import Daemon, EngineSettings, Fire, Result, Scheduler, Store, testing
 from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.cli.account_screen import explained
 from scheduled_prompts.cli.explaining import totals
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.money import Usage
-from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import VirtualClock, run_virtual
 
 HOUR = 3_600
@@ -80,23 +76,6 @@ async def book(scheduler: Scheduler, prompts: int, chance: random.Random) -> lis
         )
         ids.append(answer.prompt.id)
     return ids
-
-
-@contextmanager
-def private_server() -> Iterator[str]:
-    """A server on a socket in a folder of its own, with nothing on disk."""
-    with tempfile.TemporaryDirectory(prefix="sp-day-") as folder:
-        socket = Path(folder) / "s"
-        nothing = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
-        server = subprocess.Popen([choose_binary(None).path, *options], **nothing)
-        try:
-            while not socket.exists():
-                time.sleep(0.01)
-            yield f"unix://{socket}"
-        finally:
-            server.terminate()
-            server.wait(10)
 
 
 async def main(url: str, prompts: int, hours: float, seed: int) -> int:

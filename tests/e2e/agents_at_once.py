@@ -15,20 +15,16 @@ import asyncio
 import json
 import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import redis
 
+from benchmarks.private_server import private_server
 from scheduled_prompts import Caller, Limits, Scheduler
-from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.tools import BoundTools, Tools
 
 PER_OWNER = 6
@@ -149,22 +145,6 @@ def in_a_process(work: Any) -> tuple[int, int]:
         status = 0
     finally:
         os._exit(status)
-
-
-@contextmanager
-def private_server() -> Iterator[str]:
-    """A server on a socket in a folder of its own, with nothing on disk."""
-    with tempfile.TemporaryDirectory(prefix="sp-agents-", dir="/tmp") as folder:
-        socket = Path(folder) / "s"
-        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
-        server = subprocess.Popen([choose_binary(None).path, *options], stdout=subprocess.DEVNULL)
-        try:
-            while not socket.exists():
-                time.sleep(0.01)
-            yield f"unix://{socket}"
-        finally:
-            server.terminate()
-            server.wait(10)
 
 
 def live(store: str, namespace: str, agents: int, seconds: float, seed: int) -> dict[str, Any]:
