@@ -17,8 +17,8 @@ from scheduled_prompts.cli.signals import ended_by_signals
 from scheduled_prompts.errors import Forbidden, InvalidInput, ScheduledPromptsError
 
 if TYPE_CHECKING:
+    from scheduled_prompts.caller import Caller
     from scheduled_prompts.mcp.http import Address
-    from scheduled_prompts.mcp.identity import Identity
     from scheduled_prompts.scheduler import Scheduler
 
 
@@ -32,17 +32,16 @@ class Said(NamedTuple):
     allow_runner: Sequence[str] | None
     scope: Sequence[str] | None
 
-    def identity(self) -> Identity:
+    def caller(self) -> Caller:
         """Raises InvalidInput for what cannot be a name, or is no scope."""
         from pydantic import ValidationError
 
-        from scheduled_prompts.caller import Scope
-        from scheduled_prompts.mcp.identity import Identity
+        from scheduled_prompts.caller import Caller, Scope
 
         said = {field: value for field, value in self._asdict().items() if value}
         flags = {"runners": "allow_runner", "scopes": "scope"}
         try:
-            return Identity.model_validate({_field_of(flag): value for flag, value in said.items()})
+            return Caller.model_validate({_field_of(flag): value for flag, value in said.items()})
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             field = str(problem["loc"][0])
@@ -73,11 +72,11 @@ async def serve(choices: Choices, said: Said, *, http: str | None, public_names:
         return
     if public_names:
         raise InvalidInput("--public-name goes with --http")
-    who: Identity | str
+    who: Caller | str
     token = token_here()
     if token is None:
         _refuse_where_a_token_was_lost()
-        who = said.identity()
+        who = said.caller()
     else:
         said.refuse_any(f"{VARIABLE} says who calls")
         who = token

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from scheduled_prompts.caller import Caller
 from scheduled_prompts.cli.mcp_serving import Said
 from scheduled_prompts.cli.moments import absolute
 from scheduled_prompts.cli.options import Choices
@@ -14,8 +13,7 @@ from scheduled_prompts.views import instant
 
 
 async def make(choices: Choices, said: Said, lifetime: float) -> None:
-    who = said.identity()
-    caller = Caller(**who.model_dump())
+    caller = said.caller()
     async with open_scheduler(chosen_settings(choices)) as scheduler:
         made = await scheduler.store.new_token(caller, lifetime=lifetime)
         zone = scheduler.timezone

@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from scheduled_prompts.caller import Caller
 from scheduled_prompts.mcp.desk import Desk
-from scheduled_prompts.mcp.identity import Identity
+from scheduled_prompts.mcp.identity import named_by
 from scheduled_prompts.mcp.seat import Context, Seat, Seating
 from scheduled_prompts.mcp.serving import build_server
 from scheduled_prompts.mcp.wire import wire
@@ -20,11 +21,14 @@ GOODBYE = 1.0
 """Seconds for letting go of the store."""
 
 
-async def serve_stdio(make: Callable[[], Scheduler], who: Identity | str) -> None:
-    """Serve until stdin ends. `make` builds the scheduler, not open yet, once it is needed. `who`: an identity, or the
-    token of one, which is looked at anew with each request."""
+async def serve_stdio(make: Callable[[], Scheduler], who: Caller | str) -> None:
+    """Serve until stdin ends. `make` builds the scheduler, not open yet, once it is needed.
+
+    `who`: a caller, whose agent is the client's own name where none is given; or the token of one, which is looked at
+    anew with each request.
+    """
     desk = Desk(make)
-    server = build_server(_of_an_identity(desk, who) if isinstance(who, Identity) else _of_a_token(desk, who))
+    server = build_server(_of_a_caller(desk, who) if isinstance(who, Caller) else _of_a_token(desk, who))
     try:
         async with wire() as (received, sent):
             await server.run(received, sent, server.create_initialization_options())
@@ -40,10 +44,10 @@ async def serve_stdio(make: Callable[[], Scheduler], who: Identity | str) -> Non
                 await desk.close()
 
 
-def _of_an_identity(desk: Desk, identity: Identity) -> Seating:
+def _of_a_caller(desk: Desk, said: Caller) -> Seating:
     async def seated(context: Context) -> Seat:
         client = context.session.client_params
-        return Seat(identity.caller(client.client_info.name if client else None), desk.scheduler)
+        return Seat(named_by(said, client.client_info.name if client else None), desk.scheduler)
 
     return seated
 
