@@ -7,6 +7,7 @@ An `async def` test runs on a loop with virtual time; one marked `real_time` on 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import itertools
 import os
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     computing = [item for item in items if item.path.parent.name not in WAITING]
     middle = len(computing) // 2
     items[:] = [*waiting[::2], *computing[:middle], *waiting[1::2], *computing[middle:]]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays: looking through it for garbage, again and again, took 8 % of the suite's time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -65,6 +65,21 @@ target = "recorder:slow"
 """
 
 
+READ_ALL = """
+local read = {
+  hash = function(key) return redis.call('HGETALL', key) end,
+  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
+}
+local found = {}
+for i, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key).ok
+  found[i] = {key, kind, read[kind] and read[kind](key) or {}}
+end
+return found
+"""
+
+
 class Line:
     """One start of one fire."""
 
@@ -179,18 +194,18 @@ class Household:
         return starts
 
     def keys(self) -> dict[str, Any]:
-        """The whole namespace, for the accountant."""
+        """The whole namespace at one moment, for the accountant: daemons live on while it is read."""
         found: dict[str, Any] = {}
         with self.client() as client:
-            for key in client.scan_iter(match="*", count=1000):
-                kind = client.type(key)
+            for key, kind, value in client.eval(READ_ALL, 0):
                 name = key.removeprefix("{sp:0}:")
+                pairs = zip(value[::2], value[1::2], strict=False)
                 if kind == "hash":
-                    found[name] = client.hgetall(key)
+                    found[name] = dict(pairs)
                 elif kind == "zset":
-                    found[name] = client.zrange(key, 0, -1, withscores=True)
+                    found[name] = [(member, float(score)) for member, score in pairs]
                 elif kind == "set":
-                    found[name] = client.smembers(key)
+                    found[name] = set(value)
                 else:
                     found[name] = None
         return found

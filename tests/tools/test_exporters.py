@@ -7,9 +7,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from anthropic.types import ToolParam
-from openai.types.chat import ChatCompletionFunctionToolParam
-from openai.types.responses import FunctionToolParam
 from pydantic import TypeAdapter
 
 from scheduled_prompts.caller import Caller, Scope
@@ -17,6 +14,11 @@ from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.tools import BoundTools, Tools
 from scheduled_prompts.tools.catalogue import ALL
 from scheduled_prompts.tools.reading import read_arguments
+from tests.lazily import Lazily
+
+anthropic = Lazily("anthropic.types")
+openai_chat = Lazily("openai.types.chat")
+openai_responses = Lazily("openai.types.responses")
 
 STRICT_KEYWORDS = {
     "type",
@@ -49,7 +51,7 @@ def validated(of_type: Any, exported: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_openai_takes_them_for_chat_completions(tools: Tools, strict: bool) -> None:
     exported = tools.openai_chat(strict=strict)
-    validated(ChatCompletionFunctionToolParam, exported)
+    validated(openai_chat.ChatCompletionFunctionToolParam, exported)
     assert [tool["function"]["name"] for tool in exported] == list(ALL)
     assert all(tool["function"]["strict"] is strict for tool in exported)
     for tool in exported:
@@ -59,13 +61,13 @@ def test_openai_takes_them_for_chat_completions(tools: Tools, strict: bool) -> N
 @pytest.mark.parametrize("strict", [True, False])
 def test_openai_takes_them_for_responses(tools: Tools, strict: bool) -> None:
     exported = tools.openai_responses(strict=strict)
-    validated(FunctionToolParam, exported)
+    validated(openai_responses.FunctionToolParam, exported)
     assert [tool["name"] for tool in exported] == list(ALL)
 
 
 def test_anthropic_takes_them(tools: Tools) -> None:
     exported = tools.anthropic()
-    validated(ToolParam, exported)
+    validated(anthropic.ToolParam, exported)
     assert [tool["name"] for tool in exported] == list(ALL)
 
 
