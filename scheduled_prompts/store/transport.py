@@ -35,6 +35,7 @@ _REFUSALS = {
     "NOREPLICAS": "too few replicas answer",
     "CLOCKAHEAD": "this machine's clock disagrees with the server's",
 }
+_TAKES_NO_WRITES = tuple(_REFUSALS[word] for word in ("OOM", "MISCONF", "NOREPLICAS"))
 _ACL_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")  # the latter: Redis 6.2
 _PASSING = ("READONLY", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 _PASSING_ERRORS = (  # the client takes the word off the text where it knows it
@@ -62,7 +63,8 @@ class Transport:
         self.patience = patience
         self._decoded = bool(connection.client.get_encoder().decode_responses)  # type: ignore[no-untyped-call]
         self.failures = 0
-        """How often an answer failed to come: who counts on unbroken contact compares."""
+        """How often an answer failed to come, or the server took no writes (no lease could be renewed): who counts on
+        unbroken contact compares."""
 
     @property
     def client(self) -> Redis:
@@ -103,6 +105,7 @@ class Transport:
             except (redis_errors.RedisError, OSError) as error:
                 problem = translate(error, self.connection.description)
                 if isinstance(problem, StoreUnusable):
+                    self.failures += any(words in problem.message for words in _TAKES_NO_WRITES)
                     raise problem from error
                 self.failures += 1
                 if tries > 1 and asyncio.get_running_loop().time() + pause > deadline:

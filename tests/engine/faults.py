@@ -18,6 +18,8 @@ from scheduled_prompts.store.script import ALL
 from scheduled_prompts.testing import VirtualClock
 from tests.conftest import Lab
 
+WRITERS = {script.name for script in ALL} - {"look", "read"}
+
 
 async def vanish(daemon: Daemon) -> None:
     """Kill a daemon as `kill -9` does: nothing is written any more, no lease is given back, no heartbeat withdrawn.
@@ -63,13 +65,15 @@ async def _never(*_: Any) -> Any:
 class UnsteadyClient:
     """A client in front of another one: it counts commands, and can be told to fail them.
 
-    `away`: nothing is sent. `deaf`: all is sent, no answer comes back. `held`: answers come when it is set.
+    `away`: nothing is sent. `deaf`: all is sent, no answer comes back. `full`: no script that writes is taken. `held`:
+    answers come when it is set.
     """
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.away = False
         self.deaf = False
+        self.full = False
         self.held: asyncio.Event | None = None
         self.commands: Counter[str] = Counter()
         self.failed = 0
@@ -86,6 +90,9 @@ class UnsteadyClient:
 
     async def send(self, name: str, command: Callable[[], Any]) -> Any:
         self._fail_if(self.away)
+        if self.full and name in WRITERS:
+            self.failed += 1
+            raise redis_errors.ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
         self.commands[name] += 1
         answer = await command()
         if self.held is not None:

@@ -41,6 +41,22 @@ async def test_an_outage_longer_than_a_lease_does_not_run_again_what_still_runs(
         assert (await at.fire(prompt)).status == "succeeded"
 
 
+async def test_writes_refused_for_longer_than_a_lease_do_not_run_again_what_still_runs(lab: Lab) -> None:
+    async with lab:
+        store, client = await unsteady_store(lab)
+        at = await scene(lab, Worker(100), store=store, lease=10, watch_period=0.5)
+        prompt = await at.add("in 1s")
+        await at.sleep(2)
+        for _ in range(4):
+            client.full = True
+            await at.sleep(13.3)
+            client.full = False
+            await at.sleep(7)
+        await at.sleep(20)
+        assert at.runner.attempts == [1]
+        assert (await at.fire(prompt)).status == "succeeded"
+
+
 async def test_what_fell_due_meanwhile_fires_when_the_store_is_back(lab: Lab) -> None:
     async with lab:
         store, client = await unsteady_store(lab)
