@@ -1,51 +1,216 @@
-"""fakeredis, as far as it runs scripts: compiled once, not at each call.
+"""fakeredis, as far as it runs scripts, made quick: most of the time of the tests of the store was its.
 
-It also collects all of Lua's garbage after each script, and looks for stray globals after each command in one. A real
-server refuses a script that writes a global; nearly all tests run on one, too.
+Left out: a script is compiled once, not at each call; all of Lua's garbage is not collected after each; stray globals
+are not looked for after each command (a real server refuses them; nearly all tests run on one, too); nobody is told
+of changed keys (nobody listens). Found once instead of at each call: a command by its name, and what its signature
+makes of so many arguments.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+from fakeredis import _msgs
+from fakeredis._commands import COMMANDS_WITH_SUB, SUPPORTED_COMMANDS, Key, Signature
+from fakeredis._core import CommandItem
+from fakeredis._helpers import SimpleError
+from fakeredis._socket._resp import convert_to_resp2
 from fakeredis.commands_mixins import scripting_mixin
 
 COLLECT_EVERY = 500
 """Scripts."""
+Mixin: Any = scripting_mixin.ScriptingCommandsMixin
+LuaError = scripting_mixin.LUA_MODULE.LuaError
+lua_type = scripting_mixin.LUA_MODULE.lua_type
+LEAVES = frozenset((bytes, int))
+"""What is in Lua as it is in Python."""
 
 
-class _Runtime:
-    """In front of lupa's."""
+class _Taken(NamedTuple):
+    """What a signature makes of so many arguments: at which place what is converted, and what is a key."""
+
+    converted: list[tuple[int, Any]]
+    """A converter; for a key that may be missing, what is answered then, in a tuple."""
+    keys: list[tuple[int, Any, Any]]
+    """What type of value it has, and how one is made where there is none."""
+
+
+_taken: dict[tuple[Signature, int], _Taken] = {}
+
+
+def _taking(signature: Signature, args: Sequence[Any], version: Any) -> _Taken:
+    signature.check_arity(args, version)
+    types: list[Any] = list(signature.fixed)
+    types.extend(signature.repeat[i % len(signature.repeat)] for i in range(len(args) - len(types)))
+    taken = _Taken([], [])
+    for place, type_ in enumerate(types):
+        if isinstance(type_, Key):
+            if type_.missing_return is not Key.UNSPECIFIED:
+                taken.converted.append((place, (type_.missing_return,)))
+            creates = _msgs.FLAG_DO_NOT_CREATE not in signature.flags and type_.type_ not in (None, bytes)
+            taken.keys.append((place, type_.type_, type_.type_ if creates else None))
+        elif type_ is not bytes:
+            taken.converted.append((place, type_.decode))
+    _taken[signature, len(args)] = taken
+    return taken
+
+
+def _apply(signature: Signature, args: Sequence[Any], db: Any, version: Any) -> Any:
+    """What `Signature.apply` does."""
+    taken = _taken.get((signature, len(args))) or _taking(signature, args, version)
+    values, items = list(args), []
+    for place, convert in taken.converted:
+        if type(convert) is tuple:
+            if args[place] not in db:
+                return convert
+        else:
+            values[place] = convert(values[place])
+    for place, type_, create in taken.keys:
+        item = db.get(args[place])
+        default = None
+        if item is None:
+            if create is not None:
+                default = create()
+        elif type_ is not None and type(item.value) is not type_:
+            raise SimpleError(_msgs.WRONGTYPE_MSG)
+        made = values[place] = CommandItem(args[place], db, item, default=default)
+        items.append(made)
+    return values, items
+
+
+class _Command(NamedTuple):
+    signature: Signature
+    function: str
+    removes_empty: bool
+
+
+def _known_commands() -> dict[bytes, _Command]:
+    """Those that a script may run, by their names as scripts write them."""
+    return {
+        name.upper().encode(): _Command(
+            signature, signature.func_name, _msgs.FLAG_LEAVE_EMPTY_VAL not in signature.flags
+        )
+        for name, signature in SUPPORTED_COMMANDS.items()
+        if "redis" in signature.server_types
+        and name not in COMMANDS_WITH_SUB
+        and not {_msgs.FLAG_NO_SCRIPT, _msgs.FLAG_SKIP_CONVERT_TO_RESP2} & signature.flags
+    }
+
+
+_commands = _known_commands()
+_whole_call = Mixin._lua_redis_call
+
+
+def call(self: Any, runtime: Any, expected_globals: Any, op: bytes, *args: Any) -> Any:
+    """What `redis.call` does."""
+    known = _commands.get(op)
+    if known is None or self._script_resp != 2:
+        return _whole_call(self, runtime, expected_globals, op, *args)
+    values = [arg if type(arg) is bytes else scripting_mixin._convert_redis_arg(arg) for arg in args]
+    applied = _apply(known.signature, values, self._db, self.version)
+    if len(applied) == 1:
+        return _for_lua(self, runtime, applied[0])
+    values, items = applied
+    try:
+        result = getattr(self, known.function)(*values)
+    except SimpleError as error:
+        result = error
+    for item in items:
+        if item.is_modified:
+            item.writeback(remove_empty_val=known.removes_empty)
+    return result if type(result) in LEAVES else _for_lua(self, runtime, result)
+
+
+def _for_lua(self: Any, runtime: Any, result: Any) -> Any:
+    kind = type(result)
+    if kind in LEAVES:
+        return result
+    if result is None:
+        return False
+    if kind is list:
+        return runtime.table_from([one if type(one) in LEAVES else _for_lua(self, runtime, one) for one in result])
+    return self._convert_redis_result(runtime, convert_to_resp2(result))
+
+
+def _from_lua(self: Any, result: Any, nested: bool = True) -> Any:
+    """What `_convert_lua_result` does, quickly where a list has something in it, and for what scripts answer most."""
+    kind = type(result)
+    if kind in LEAVES:
+        return result
+    if lua_type(result) != "table" or result[1] is None:
+        return _whole_from_lua(self, result, nested)
+    answer, place = [], 1
+    while (one := result[place]) is not None:
+        answer.append(one if type(one) in LEAVES else _from_lua(self, one))
+        place += 1
+    return answer
+
+
+_whole_from_lua = Mixin._convert_lua_result
+
+
+@lru_cache(maxsize=512)
+def _read(document: bytes) -> Any:
+    return scripting_mixin._cjson_python_to_lua(json.loads(document))
+
+
+def _decode(runtime: Any, _expected_globals: Any, document: bytes) -> Any:
+    value = _read(document)
+    return runtime.table_from(value, recursive=True) if isinstance(value, dict | list) else value
+
+
+class _Compiled:
+    """The scripts of one runtime."""
 
     def __init__(self, runtime: Any) -> None:
-        self._runtime = runtime
-        self._compiled: dict[bytes | str, Any] = {}
-        self._runs = 0
+        self.runtime = runtime
+        self.scripts: dict[bytes, Any] = {}
+        self.runs = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runtime, name)
 
-    def execute(self, code: bytes | str) -> Any:
-        if code == "collectgarbage()":
-            self._runs += 1
-            return self._runtime.execute(code) if self._runs % COLLECT_EVERY == 0 else None
-        compiled = self._compiled.get(code)
-        if compiled is None:
-            compiled = self._compiled[code] = self._runtime.compile(code)
-        return compiled()
+def _compiled(server: Any, runtime: Any, script: bytes) -> Any:
+    found = server.__dict__.get("_quick")
+    if found is None or found.runtime is not runtime:
+        found = server._quick = _Compiled(runtime)
+    found.runs += 1
+    if found.runs % COLLECT_EVERY == 0:
+        runtime.execute("collectgarbage()")
+    compiled = found.scripts.get(script)
+    if compiled is None:
+        server.script_cache[hashlib.sha1(script).hexdigest().encode()] = script
+        compiled = found.scripts[script] = runtime.compile(script)
+    return compiled
+
+
+def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
+    """What EVAL does, from Redis 7 on."""
+    if numkeys > len(keys_and_args):
+        raise SimpleError(_msgs.TOO_MANY_KEYS_MSG)
+    server = self._server
+    runtime = self._get_server_runtime(server)
+    server._lua_current_socket[0] = self
+    self._script_resp = 2
+    table = runtime.table_from
+    server._lua_set_keys_argv(table(keys_and_args[:numkeys]), table(keys_and_args[numkeys:]))
+    try:
+        result = _compiled(server, runtime, script)()
+    except LuaError as error:
+        raise SimpleError(_msgs.SCRIPT_ERROR_MSG.format(hashlib.sha1(script).hexdigest(), error)) from error
+    finally:
+        self._script_resp = None
+        self._subkey_events = []
+    return _from_lua(self, result, nested=False)
 
 
 def make_quick() -> None:
-    """For the whole process."""
-    mixin: Any = scripting_mixin.ScriptingCommandsMixin
-    whole = mixin._get_server_runtime
-
-    def quick(self: Any, server: Any) -> Any:
-        runtime = whole(self, server)
-        found = server.__dict__.get("_quick")
-        if found is None or found._runtime is not runtime:
-            found = server._quick = _Runtime(runtime)
-        return found
-
-    mixin._get_server_runtime = quick
+    """For the whole process, before it has a server of fakeredis."""
+    Signature.apply = _apply  # type: ignore[method-assign, assignment]
+    Mixin._lua_redis_call = call
+    Mixin._convert_lua_result = _from_lua
+    Mixin.eval = _eval
+    scripting_mixin._lua_cjson_decode = _decode
     scripting_mixin._check_for_lua_globals = lambda *_: None

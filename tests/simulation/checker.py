@@ -7,10 +7,10 @@ faults that explain a delay, and nothing explains a broken rule.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from tests.accounting import ENDED, check_accounts, of_kind
@@ -58,6 +58,21 @@ def judge(world: World) -> Books:
     return books
 
 
+class Spans:
+    """From when to when something was."""
+
+    def __init__(self, spans: list[tuple[float, float]]) -> None:
+        spans = sorted(spans)
+        self._starts = [start for start, _ in spans]
+        self._latest_ends = list(accumulate((end for _, end in spans), max))
+        """Of the first so many."""
+
+    def touch(self, start: float, end: float) -> bool:
+        """Whether one of them, its ends included, is in part from `start` to `end`."""
+        begun = bisect_right(self._starts, end)
+        return begun > 0 and self._latest_ends[begun - 1] >= start
+
+
 class Contact:
     """Who was able to speak to the server, and when."""
 
@@ -102,18 +117,22 @@ class _Judge:
         settings = world.plan.settings
         self.after = (settings.lease + settings.sweep_period + settings.watch_period + 5.0) * 1000
         """How long a fault may still be felt, in ms."""
-        self._trouble = sorted(
+        self._trouble = Spans(
             [(w.start, w.end) for w in world.faults.windows]
             + [(process.over, process.over) for process in books.processes.values()]
             + [(since, until) for since, until in books.halts]
         )
+        self._full = Spans([(since, until) for _, since, until in books.full])
+        self._daemons = [process for who, process in books.processes.items() if who.startswith("d")]
+        self._held: dict[str, tuple[list[Hold], list[float]]] = {}
+        """By prompt: its leases by their start, and when those up to each had ended."""
 
     def find(self, finding: str) -> None:
         self.books.findings.append(finding)
 
     def is_excused(self, start: float, end: float) -> bool:
         """Whether a fault may be felt at some time from `start` to `end` (true ms)."""
-        return any(since <= end and until + self.after >= start for since, until in self._trouble)
+        return self._trouble.touch(start - self.after, end)
 
     # In the end
 
@@ -307,9 +326,10 @@ class _Judge:
         patience = settings.watch_period * 1000 + 250 * daemons + PUNCTUAL_MS
         others = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in ("kill", "deploy", "hurry")]
         others += [(since, until) for since, until in self.books.halts]
+        felt = Spans(others)
         counted = 0
         for fire, due, began in self._to_be_punctual():
-            if self._was_felt(others, due - 4_000, began) or not self._somebody_was_up(due - 10_000, began):
+            if felt.touch(due - 4_000 - self.after, began) or not self._somebody_was_up(due - 10_000, began):
                 continue
             counted += 1
             if began - due > patience:
@@ -318,13 +338,7 @@ class _Judge:
 
     def _somebody_was_up(self, start: float, end: float) -> bool:
         """One that had been up for long, and in contact."""
-        return any(
-            who.startswith("d") and process.started < start - 5_000 and process.over > end + 1_000
-            for who, process in self.books.processes.items()
-        )
-
-    def _was_felt(self, troubles: list[tuple[float, float]], start: float, end: float) -> bool:
-        return any(since <= end and until + self.after >= start for since, until in troubles)
+        return any(process.started < start - 5_000 and process.over > end + 1_000 for process in self._daemons)
 
     def punctual(self) -> None:
         """Where nothing went wrong, and nothing else stood in the way, an attempt begins when it is due."""
@@ -356,11 +370,20 @@ class _Judge:
         prompt = prompt_of(fire)
         if any(due - 6_000 <= at <= began for at in self.books.touched[prompt]):
             return True
-        if any(since <= began and until >= due - 4_000 for _, since, until in self.books.full):
-            return True
-        for other in self.books.claims_of(prompt):
-            holds = self.books.holds.get(other, [])
-            if other != fire and any(h.since <= began and h.until >= due - 4_000 for h in holds):
+        return self._full.touch(due - 4_000, began) or self._another_was_held(fire, due - 4_000, began)
+
+    def _another_was_held(self, fire: str, start: float, end: float) -> bool:
+        """Of the same prompt."""
+        prompt = prompt_of(fire)
+        if prompt not in self._held:
+            holds = [h for other in self.books.claims_of(prompt) for h in self.books.holds.get(other, [])]
+            holds.sort(key=lambda hold: hold.since)
+            self._held[prompt] = holds, list(accumulate((hold.until for hold in holds), max))
+        holds, latest_ends = self._held[prompt]
+        begun = bisect_right(holds, end, key=lambda hold: hold.since)
+        while begun and latest_ends[begun - 1] >= start:
+            begun -= 1
+            if holds[begun].until >= start and holds[begun].fire != fire:
                 return True
         return False
 

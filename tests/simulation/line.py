@@ -86,9 +86,7 @@ class Line:
         else:
             is_lost = bool(weather.lost_after) and chance.random() < weather.lost_after
             self._at(there, self._arrive, answer, back, is_lost, shown, name, args, options)
-        gives_up = loop.call_later(
-            TIMEOUT, self._deliver, answer, None, redis_errors.TimeoutError("timeout reading from the server")
-        )
+        gives_up = loop.call_later(TIMEOUT, self._give_up, answer)
         try:
             return await answer
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
@@ -133,6 +131,9 @@ class Line:
             answer.set_result(result)
         else:
             answer.set_exception(problem)
+
+    def _give_up(self, answer: asyncio.Future[Any]) -> None:
+        self._deliver(answer, None, redis_errors.TimeoutError("timeout reading from the server"))
 
     def _at(self, seconds: float, callback: Callable[..., None], *args: Any) -> None:
         """Something that happens on the way, whoever dies meanwhile."""

@@ -82,6 +82,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._living = [self.outside]
         self._steps_without_rest = 0
         self._dead: list[Process] = []
+        self._no_timer_before = 0.0
+        """No process that runs has a timer that expires earlier, in true seconds."""
         self.set_task_factory(self._make_task)
 
     # Processes
@@ -113,6 +115,7 @@ class SimLoop(asyncio.BaseEventLoop):
         suspended."""
         process.stopped = False
         process.behind += suspended_for
+        self._no_timer_before = 0.0
 
     def bury(self, process: Process) -> None:
         """It has ended by itself."""
@@ -145,6 +148,7 @@ class SimLoop(asyncio.BaseEventLoop):
         process: Process = timer._context.get(PROCESS, self.outside)  # type: ignore[attr-defined]
         if not process.dead:
             heapq.heappush(process.timers, (when, next(self._order), timer))
+            self._no_timer_before = min(self._no_timer_before, when + process.behind - STEP)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None: ...
@@ -199,6 +203,9 @@ class SimLoop(asyncio.BaseEventLoop):
         self.now = max(self.now, min(upcoming)) + STEP
 
     def _collect_timers(self) -> None:
+        if self.now < self._no_timer_before:
+            return
+        soonest = float("inf")
         for process in self._living:
             if process.stopped:
                 continue
@@ -207,6 +214,9 @@ class SimLoop(asyncio.BaseEventLoop):
                 timer = heapq.heappop(timers)[2]
                 if not timer.cancelled():
                     process.ready.append(timer)
+            if timers:
+                soonest = min(soonest, timers[0][0] + process.behind)
+        self._no_timer_before = soonest - STEP
 
     def tidy_up(self) -> None:
         """End what processes left, without a word; then close."""

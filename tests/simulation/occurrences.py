@@ -1,13 +1,13 @@
 """Which occurrences there were, counted again by other means, and whether the account tells each of them once.
 
-Crons of the few forms that simulations use are walked minute by minute, intervals are counted; only the draws of a
+Crons of the few forms that simulations use are walked day by day, intervals are counted; only the draws of a
 random window are the package's own.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts.schedule import RandomWindow, next_after
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
 GREY_MS = 4_000
 """About when a schedule changed: whose an occurrence is that is so near, is a matter of moments."""
 
@@ -36,11 +37,11 @@ def named(schedule: dict[str, Any], prompt: str, after: int, until: int) -> Iter
     elif kind == "cron":
         minute, hour, *days = schedule["expression"].split()
         assert days == ["*", "*", "*"]
-        moment = datetime.fromtimestamp(after // MINUTE_MS * 60, UTC)
-        step = timedelta(minutes=1)
-        while (at := round((moment := moment + step).timestamp() * 1000)) <= until:
-            if _matches(minute, moment.minute) and _matches(hour, moment.hour):
-                yield at
+        of_a_day = [
+            (60 * h + m) * MINUTE_MS for h in range(24) for m in range(60) if _matches(hour, h) and _matches(minute, m)
+        ]
+        for day in range(after // DAY_MS * DAY_MS, until + 1, DAY_MS):
+            yield from (day + at for at in of_a_day if after < day + at <= until)
     else:
         window = RandomWindow.model_validate(schedule)
         at = next_after(window, after, timezone="UTC", seed=prompt)
@@ -60,16 +61,25 @@ def check_account(world: World, books: Books, prompt: str, explained: Any) -> It
     rows = [row for row in explained.rows if row.fire is None or row.fire.trigger == "schedule"]
     rows = [row for row in rows if row.outcome != "before_creation"]
     sure, grey = _named_in_all(books.definitions[prompt], prompt, explained.until)
-    for at in sorted(sure):
-        covering = [row for row in rows if row.first <= at <= row.last]
+    surely, perhaps = sorted(sure), sorted(grey)
+    told: dict[int, list[Any]] = {at: [] for at in surely}
+    for row in rows:
+        for at in _within(surely, row):
+            told[at].append(row)
+    for at, covering in told.items():
         if len(covering) != 1:
             yield f"account of {prompt}: {at} is told {len(covering)} times: {[_short(row) for row in covering]}"
     for row in rows:
-        inside = sum(row.first <= at <= row.last for at in sure)
-        at_most = inside + sum(row.first <= at <= row.last for at in grey)
+        inside = len(_within(surely, row))
+        at_most = inside + len(_within(perhaps, row))
         if not inside <= row.number <= at_most and row.exact:
             yield f"account of {prompt}: {_short(row)} tells {row.number}, and {inside} to {at_most} were named"
         yield from _implausible(world, books, prompt, row, explained.now)
+
+
+def _within(instants: list[int], row: Any) -> list[int]:
+    """Of instants in order: those that a row of an account covers."""
+    return instants[bisect_left(instants, row.first) : bisect_right(instants, row.last)]
 
 
 def _named_in_all(definitions: list[Definition], prompt: str, until: int) -> tuple[set[int], set[int]]:

@@ -1,8 +1,7 @@
 """The simulated server: fakeredis, whose clock is the simulation's, and which can stall, go away and come back.
 
 It runs the package's own scripts, and notes what each command that matters to the checker did, as the command and its
-answer say it. Three things are left out that fakeredis does at each call of a script, because they are most of its
-time: to compile it, to look for stray globals after each command in it, and to collect all garbage.
+answer say it.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import random
 from typing import Any
 
 import redis.exceptions as redis_errors
-from fakeredis import FakeServer, FakeStrictRedis, _msgs
+from fakeredis import FakeServer, FakeStrictRedis
 from fakeredis._helpers import SimpleError
-from fakeredis._socket._resp import convert_to_resp2
-from fakeredis.commands_mixins import scripting_mixin
 
 from scheduled_prompts.store import script
+from tests import quick_scripts
 from tests.simulation.loop import EPOCH, Process, SimLoop
 from tests.simulation.trace import Trace
 
@@ -30,43 +28,25 @@ CLAIMED = (
     "overlap", "on_crash", "missed_from", "missed_until", "quiet_from",
 )  # fmt: skip
 """What of a claim the checker wants to know."""
-LuaError = scripting_mixin.LUA_MODULE.LuaError
+quick_scripts.make_quick()
 
 
 class _Calls:
-    """What scripts call: the commands of fakeredis, found once by their names. It stands where fakeredis looks for the
-    connection that runs a script."""
+    """What scripts call. It stands where fakeredis looks for the connection that runs a script."""
 
-    def __init__(self, socket: Any, data: FakeServer) -> None:
+    def __init__(self, socket: Any) -> None:
         self._socket = socket
-        self._data = data
-        self._known: dict[bytes, tuple[Any, Any]] = {}
         self.published: list[str] = []
 
-    def _lua_redis_call(self, runtime: Any, _globals: Any, op: bytes, *args: Any) -> Any:
+    def _lua_redis_call(self, runtime: Any, expected_globals: Any, op: bytes, *args: Any) -> Any:
         if op == b"PUBLISH":
             self.published.append(args[1].decode())
             return 0
-        socket = self._socket
-        if (known := self._known.get(op)) is None:
-            known = self._known[op] = socket._name_to_func(op.decode().lower())
-        function, signature = known
-        values = [arg if type(arg) is bytes else scripting_mixin._convert_redis_arg(arg) for arg in args]
-        applied = signature.apply(values, socket._db, socket.version)
-        if len(applied) == 1:
-            result = applied[0]
-        else:
-            values, items = applied
-            try:
-                result = convert_to_resp2(function(*values), "redis", keep_doubles=False)
-            finally:
-                for item in items:
-                    item.writeback(remove_empty_val=_msgs.FLAG_LEAVE_EMPTY_VAL not in signature.flags)
-        return socket._convert_redis_result(runtime, result)
+        return quick_scripts.call(self._socket, runtime, expected_globals, op, *args)
 
-    def _lua_redis_pcall(self, runtime: Any, _globals: Any, op: bytes, *args: Any) -> Any:
+    def _lua_redis_pcall(self, runtime: Any, expected_globals: Any, op: bytes, *args: Any) -> Any:
         try:
-            return self._lua_redis_call(runtime, _globals, op, *args)
+            return self._lua_redis_call(runtime, expected_globals, op, *args)
         except Exception as error:
             return runtime.table_from({b"err": str(error)})
 
@@ -85,7 +65,7 @@ class SimServer:
         self._connection = self._client.connection_pool.get_connection()
         self._socket = self._connection.get_socket()
         self._runtime = self._socket._get_server_runtime(self._data)
-        self._calls = _Calls(self._socket, self._data)
+        self._calls = _Calls(self._socket)
         self._compiled: dict[str, Any] = {}
         self._known: set[str] = set()
         """The scripts that this run of the server has been sent."""
@@ -133,6 +113,8 @@ class SimServer:
         try:
             if name in ("evalsha", "eval"):
                 return self._script(who, name, args)
+            if name == "time":
+                return divmod(round((EPOCH + self.loop.now + self.process.wall_ahead) * 1_000_000), 1_000_000)
             if name == "info":
                 uptime = int(self.loop.now - self.started)
                 return {"redis_version": "7.4.0", "run_id": self.run_id, "uptime_in_seconds": uptime}
@@ -178,10 +160,11 @@ class SimServer:
                 return _decoded(socket._convert_lua_result(compiled(), nested=False))
         except SimpleError as error:
             raise redis_errors.ResponseError(error.value) from error
-        except LuaError as error:
+        except quick_scripts.LuaError as error:
             raise redis_errors.ResponseError(f"ERR {error}") from error
         finally:
             socket._script_resp = None
+            socket._subkey_events = []
 
     def _what_it_did(self, name: str, argv: list[Any], answer: Any) -> dict[str, Any] | None:
         """What of a command and its answer the checker wants to know. None: nothing."""
