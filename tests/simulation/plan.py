@@ -188,7 +188,13 @@ def _frequent(chance: random.Random, now: int) -> Schedule:
 def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
     """Most prompts differ from the defaults in a few things."""
     if plan.form == "year":
-        return {"retry_delays": (600.0,), "retries": 2, "jitter": chance.choice([0.0, 300.0]), "pause_after": 0}
+        return {
+            "retry_delays": (600.0,),
+            "retries": 2,
+            "timeout": 60.0,
+            "jitter": chance.choice([0.0, 300.0]),
+            "pause_after": 0,
+        }
     slow = 1.0 if plan.form in MINUTES else 6.0
     policies: dict[str, Any] = {
         "retries": chance.choice([0, 1, 3]),
