@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache, cached_property
 from importlib import resources
+from typing import NamedTuple
 
 _FOLDER = resources.files(__package__) / "scripts"
 _PARTS = ("base", "waiting", "prompts", "account", "money", "ends", "approval", "callers", "repetition")
@@ -28,8 +30,14 @@ class Script:
         self.name = name
         self.arguments = tuple(arguments.split())
         self.body = source
-        self.source = _what_it_uses(source) + source
-        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    @cached_property
+    def source(self) -> str:
+        return _what_it_uses(self.body) + self.body
+
+    @cached_property
+    def sha(self) -> str:
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def argv(self, values: dict[str, str | int]) -> list[str | int]:
         """The values in the order of the header. Raises KeyError for one that is missing."""
@@ -38,17 +46,34 @@ class Script:
         return [values[name] for name in self.arguments]
 
 
+class _Paragraph(NamedTuple):
+    text: str
+    defined: set[str]
+    words: set[str]
+
+
+@cache
+def _paragraphs() -> list[_Paragraph]:
+    """Of the prelude."""
+    found = []
+    for text in _PRELUDE.split("\n\n"):
+        if words := _words(text):
+            defined = {name.strip() for names in _DEFINES.findall(text) for name in "".join(names).split(",")}
+            found.append(_Paragraph(text.strip("\n") + "\n\n", defined, words))
+    return found
+
+
 def _what_it_uses(source: str) -> str:
     """The paragraphs of the prelude that a script needs, in order: those that define a name which is used by it or by
     another of them, and those that define none. A server runs all of it at each call, and fakeredis compiles it."""
-    paragraphs = [paragraph.strip("\n") + "\n\n" for paragraph in _PRELUDE.split("\n\n") if _words(paragraph)]
-    names = [{name.strip() for found in _DEFINES.findall(p) for name in "".join(found).split(",")} for p in paragraphs]
     used = _words(source)
     kept: set[int] = set()
-    while more := {i for i, defined in enumerate(names) if i not in kept and (not defined or defined & used)}:
+    while more := {
+        i for i, part in enumerate(_paragraphs()) if i not in kept and (not part.defined or part.defined & used)
+    }:
         kept |= more
-        used.update(*(_words(paragraphs[i]) for i in more))
-    return "".join(paragraphs[i] for i in sorted(kept))
+        used.update(*(_paragraphs()[i].words for i in more))
+    return "".join(_paragraphs()[i].text for i in sorted(kept))
 
 
 def _words(code: str) -> set[str]:
