@@ -193,6 +193,16 @@ class Household:
                 starts[line.fire].append(line)
         return starts
 
+    def statuses(self, prompt: str) -> set[str]:
+        """Of its fires."""
+        with self.client() as client:
+            return {client.hget(key, "status") for key in client.scan_iter(match=f"{{sp:0}}:fire:{prompt}*")}
+
+    def nothing_runs(self) -> bool:
+        """Nor is to be tried again."""
+        with self.client() as client:
+            return not client.exists("{sp:0}:leases", "{sp:0}:retries")
+
     def keys(self) -> dict[str, Any]:
         """The whole namespace at one moment, for the accountant: daemons live on while it is read."""
         found: dict[str, Any] = {}

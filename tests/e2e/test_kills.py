@@ -25,10 +25,11 @@ def test_a_prompt_fires_on_time_through_a_command_and_history_shows_its_output(h
         [fire] = household.command("history", added["prompt"]["id"])["items"]
         assert fire["status"] == "succeeded"
         assert fire["result"]["text"] == "say hello"
+        assert fire["lateness_ms"] >= 0
         late.append(fire["lateness_ms"])
-
-    assert min(late) >= 0
-    assert min(late) <= ON_TIME_MS
+        if late[-1] <= ON_TIME_MS:
+            return
+    raise AssertionError(f"late by {late} ms")
 
 
 def test_daemon_and_server_killed_before_the_due_time_fire_it_once_after_the_restart(household: Household) -> None:
@@ -68,7 +69,7 @@ def test_a_daemon_killed_while_a_runner_works_leads_to_attempt_two_of_the_same_f
     household.kill(daemon)
 
     household.start_daemon()
-    household.until(lambda: household.command("history", prompt["id"])["items"][0]["status"] == "succeeded")
+    household.until(lambda: household.statuses(prompt["id"]) == {"succeeded"})
 
     [starts] = household.book().values()
     assert [start.attempt for start in starts] == [1, 2]
@@ -82,7 +83,7 @@ def test_at_most_once_a_fire_that_lost_its_daemon_ends_interrupted(household: Ho
     household.kill(daemon)
 
     household.start_daemon()
-    household.until(lambda: household.command("history", prompt["id"])["items"][0]["status"] == "interrupted")
+    household.until(lambda: household.statuses(prompt["id"]) == {"interrupted"})
 
     [starts] = household.book().values()
     assert [start.attempt for start in starts] == [1]
@@ -117,7 +118,7 @@ async def test_two_daemons_one_killed_half_way_lose_none_of_two_thousand(househo
         household.kill(first)
         await scheduler.clock.sleep((start + 16_000 - scheduler.clock.now()) / 1000)
     household.until(lambda: len(household.book()) == prompts)
-    household.until(lambda: not {"leases", "retries"} & set(household.keys()))
+    household.until(household.nothing_runs)
 
     again = 0
     for starts in household.book().values():
