@@ -6,7 +6,7 @@ import pytest
 
 from scheduled_prompts.store import Store
 from tests.conftest import Lab
-from tests.store.steps import claim_for, claimed, queued, reap, saved, settled, take
+from tests.store.steps import claim_for, claimed, crash, queued, reap, saved, settled, take
 
 
 async def served(store: Store, count: int) -> list[str]:
@@ -108,6 +108,18 @@ async def test_what_is_put_back_stands_where_it_stood(lab: Lab) -> None:
         await settled(store, leases[0], "retrying", retry_at=store.clock.now())
         await reap(store)
         assert [lease.fire.id for lease in (await take(store)).leases] == fires
+
+
+async def test_with_the_last_that_was_put_back_the_turns_end_too(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        for _ in range(2):
+            await queued(store, owner="ann")
+        await take(store)
+        await crash(store)
+        for lease in (await take(store)).leases:
+            await settled(store, lease)
+        assert "fair" not in lab.keys()
 
 
 async def test_where_there_is_no_room_only_who_has_nothing_waiting_gets_more(lab: Lab) -> None:

@@ -49,7 +49,8 @@ local function leave_turn(owner, priority, due, turn)
       redis.call('HSET', fair_key, 'reached:' .. priority, turn)
     end
   end
-  if type(last) ~= 'string' or tonumber(turn or due) < (tonumber(last) or 0) then return end
+  if type(last) == 'table' or (last and tonumber(turn or due) < (tonumber(last) or 0)) then return end
+  if not last and not turn then return end
   redis.call('HDEL', fair_key, class)
   if redis.call('HLEN', fair_key) > 4 then return end
   for _, field in ipairs(redis.call('HKEYS', fair_key)) do
