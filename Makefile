@@ -6,7 +6,7 @@ ARGS ?=
 FUZZ ?= 20000
 unexport PYTHONDONTWRITEBYTECODE  # else each of the tests' many processes compiles the package anew
 
-.PHONY: help install run test nightly check smoke format cover bench simulate simulate-day agents-at-once clean
+.PHONY: help install run test nightly check smoke format cover bench simulate simulate-day agents-at-once chaos clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,9 @@ simulate-day: $(VENV)/.dev  ## live a day of 1,000 prompts in virtual time, and 
 
 agents-at-once: $(VENV)/.dev  ## fifty agents in processes of their own against quotas, for a minute
 	@$(BIN)/python tests/e2e/agents_at_once.py $(ARGS)
+
+chaos: $(VENV)/.dev  ## real processes, killed, stopped, cut off: 20,000 fires, then a soak of 30 minutes (ARGS=--mutations, …)
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 clean:  ## remove .venv and what tools left
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov

@@ -1,0 +1,125 @@
+"""A real server of our own, on a socket in a folder of its own, which can be harmed in every way that one is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from scheduled_prompts.store.embedded.binary import choose_binary
+
+WITHIN = 30.0
+DURABLE = {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"}
+"""As the embedded server is set: what was acknowledged survives a kill."""
+
+
+class Server:
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.folder = folder
+        self.socket = folder / "s"
+        self.url = f"unix://{self.socket}"
+        self.settings = DURABLE | settings
+        self.binary = choose_binary(None)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    def start(self) -> None:
+        """It answers when this returns."""
+        arguments = [str(self.binary.path), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
+        for name, value in self.settings.items():
+            arguments += [f"--{name}", value]
+        with (self.folder / "server.log").open("ab") as log:
+            # restore_signals: Python ignores SIGXFSZ, and so must the server, to be told of a file that cannot grow.
+            self.process = subprocess.Popen(arguments, stdout=log, stderr=log, restore_signals=False)
+        self.starts += 1
+        self.until(self.answers)
+
+    def until(self, true: Any, within: float = WITHIN) -> None:
+        deadline = time.monotonic() + within
+        while not true():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the server did not come to it in time: {true}")
+            time.sleep(0.02)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(
+            unix_socket_path=str(self.socket), decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=10
+        )
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def do(self, *command: str) -> Any:
+        """A command, by a connection of its own."""
+        with self.client() as client:
+            return client.execute_command(*command)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(WITHIN)
+
+    def written(self) -> int:
+        """The size of the file that grows, in bytes."""
+        return max((path.stat().st_size for path in self.folder.glob("appendonlydir/*.incr.aof")), default=0)
+
+    def let_files_grow_to(self, size: int | None) -> None:
+        """Its disk is full at that size; None: it never is. Raises OSError or AttributeError where this machine has no
+        such limit for another process."""
+        import resource
+
+        assert self.process is not None
+        limit = resource.RLIM_INFINITY if size is None else size
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    def keys(self) -> tuple[dict[str, Any], dict[str, int]]:
+        """The whole namespace, for the accountant, and in how many ms each key goes by itself."""
+        read = {
+            "hash": lambda pipe, key: pipe.hgetall(key),
+            "string": lambda pipe, key: pipe.get(key),
+            "set": lambda pipe, key: pipe.smembers(key),
+            "zset": lambda pipe, key: pipe.zrange(key, 0, -1, withscores=True),
+            "list": lambda pipe, key: pipe.lrange(key, 0, -1),
+            "stream": lambda pipe, key: pipe.xlen(key),
+        }
+        found: dict[str, Any] = {}
+        lifetimes: dict[str, int] = {}
+        with self.client() as client:
+            names = sorted(client.scan_iter(match="*", count=5_000))
+            for first in range(0, len(names), 2_000):
+                some = names[first : first + 2_000]
+                with client.pipeline(transaction=False) as pipe:
+                    for name in some:
+                        pipe.type(name)
+                        pipe.pttl(name)
+                    answers = pipe.execute()
+                    kinds, lefts = answers[::2], answers[1::2]
+                    alive = [(n, k, left) for n, k, left in zip(some, kinds, lefts, strict=True) if k != "none"]
+                    for name, kind, _ in alive:
+                        read[kind](pipe, name)
+                    for (name, _, left), value in zip(alive, pipe.execute(), strict=True):
+                        if value or value == 0:
+                            short = name.partition("}:")[2]
+                            found[short] = value
+                            lifetimes[short] = left
+        return found, lifetimes
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.kill()
