@@ -1,15 +1,16 @@
 """fakeredis, as far as it runs scripts, made quick: most of the time of the tests of the store was its.
 
-Left out: a script is compiled once, not at each call; all of Lua's garbage is not collected after each; stray globals
-are not looked for after each command (a real server refuses them; nearly all tests run on one, too); nobody is told
-of changed keys (nobody listens). Found once instead of at each call: a command by its name, and what its signature
-makes of so many arguments.
+All servers of a thread share one Lua, in which a script is compiled once. Left out: to collect all of Lua's garbage
+after each script; to look for stray globals after each command (a real server refuses them, and nearly all tests run
+on one, too); to tell who listens of changed keys. Found once instead of at each call: a command by its name, and what
+its signature makes of so many arguments.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -163,27 +164,39 @@ def _decode(runtime: Any, _expected_globals: Any, document: bytes) -> Any:
     return runtime.table_from(value, recursive=True) if isinstance(value, dict | list) else value
 
 
-class _Compiled:
-    """The scripts of one runtime."""
+class _Lua(threading.local):
+    """Of one thread: the runtime that all servers there have, one after the other."""
 
-    def __init__(self, runtime: Any) -> None:
-        self.runtime = runtime
-        self.scripts: dict[bytes, Any] = {}
+    def __init__(self) -> None:
+        self.of_a_server: dict[str, Any] = {}
+        """What a server has of it."""
+        self.scripts: dict[bytes, tuple[Any, bytes]] = {}
+        """Compiled."""
         self.runs = 0
 
 
-def _compiled(server: Any, runtime: Any, script: bytes) -> Any:
-    found = server.__dict__.get("_quick")
-    if found is None or found.runtime is not runtime:
-        found = server._quick = _Compiled(runtime)
-    found.runs += 1
-    if found.runs % COLLECT_EVERY == 0:
+_lua = _Lua()
+_whole_runtime = Mixin._get_server_runtime
+
+
+def _runtime(self: Any, server: Any) -> Any:
+    if not hasattr(server, "_lua_runtime"):
+        if not _lua.of_a_server:
+            _whole_runtime(self, server)
+            _lua.of_a_server = {name: value for name, value in vars(server).items() if name.startswith("_lua_")}
+        vars(server).update(_lua.of_a_server)
+    return server._lua_runtime
+
+
+def compiled(runtime: Any, script: bytes) -> tuple[Any, bytes]:
+    """The script to be called, and its SHA1."""
+    _lua.runs += 1
+    if _lua.runs % COLLECT_EVERY == 0:
         runtime.execute("collectgarbage()")
-    compiled = found.scripts.get(script)
-    if compiled is None:
-        server.script_cache[hashlib.sha1(script).hexdigest().encode()] = script
-        compiled = found.scripts[script] = runtime.compile(script)
-    return compiled
+    found = _lua.scripts.get(script)
+    if found is None:
+        found = _lua.scripts[script] = runtime.compile(script), hashlib.sha1(script).hexdigest().encode()
+    return found
 
 
 def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
@@ -197,7 +210,9 @@ def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
     table = runtime.table_from
     server._lua_set_keys_argv(table(keys_and_args[:numkeys]), table(keys_and_args[numkeys:]))
     try:
-        result = _compiled(server, runtime, script)()
+        run, sha = compiled(runtime, script)
+        server.script_cache[sha] = script
+        result = run()
     except LuaError as error:
         raise SimpleError(_msgs.SCRIPT_ERROR_MSG.format(hashlib.sha1(script).hexdigest(), error)) from error
     finally:
@@ -209,6 +224,7 @@ def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
 def make_quick() -> None:
     """For the whole process, before it has a server of fakeredis."""
     Signature.apply = _apply  # type: ignore[method-assign, assignment]
+    Mixin._get_server_runtime = _runtime
     Mixin._lua_redis_call = call
     Mixin._convert_lua_result = _from_lua
     Mixin.eval = _eval
