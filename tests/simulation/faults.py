@@ -54,13 +54,15 @@ class Faults:
     # When
 
     async def go_on(self) -> None:
-        world, chance = self._world, self._world.chance
+        world, chance, only = self._world, self._world.chance, self._world.plan.only
         busy = asyncio.create_task(self._busy_spells())
         try:
             while True:
                 await asyncio.sleep(chance.expovariate(1 / world.plan.fault_every))
                 await world.changes.worst_instant()
-                kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
+                kind = chance.choices(list(KINDS), list(KINDS.values()))[0] if only is None else only
+                if not kind:
+                    continue
                 task = asyncio.create_task(getattr(self, f"_{kind}")())
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.attempt import Attempt
 from scheduled_prompts.engine.watch import Contact
 from scheduled_prompts.engine.worker import Worker
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Mutation = Callable[["World"], None]
 SOURCES = {one.name: one.source for one in script.ALL}
+AHEAD = "if ahead > 1000 then"
 
 
 def of_script(name: str, guard: str, instead: str) -> Mutation:
@@ -72,6 +74,18 @@ def _sees_nothing_overdue(look: Any) -> Any:
 def _never_hears_of_cancels(extend: Any) -> Any:
     async def mutated(self: Store, items: Any, **options: Any) -> Any:
         return ["ok" if state == "cancel" else state for state in await extend(self, items, **options)]
+
+    return mutated
+
+
+def _measures_once(measure: Any) -> Any:
+    measured: set[Clock] = set()
+
+    async def mutated(self: Clock, server_time: Any) -> float:
+        if self in measured:
+            return 0.0
+        measured.add(self)
+        return float(await measure(self, server_time))
 
     return mutated
 
@@ -151,4 +165,22 @@ MUTATIONS: dict[str, Mutation] = {
     "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
     # Looking around
     "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),
+    "nobody takes over what was lost": of_method(Store, "reap", _answers([])),
+    # Clocks
+    "clocks that are ahead are believed": all_of(
+        *(of_script(name, AHEAD, "if false then") for name, source in SOURCES.items() if AHEAD in source)
+    ),
+    "the server's clock is asked for once": of_method(Clock, "measure", _measures_once),
 }
+FOUND_BY = {
+    "kill": "nobody takes over what was lost",
+    "kill_all": "nobody takes over what was lost",
+    "freeze": "settle ignores the token",
+    "lid": "reap needs no contact",
+    "lose": "what is repeated is refused",
+    "slow": "what is repeated is refused",
+    "stall": "what is repeated is refused",
+    "kill_client": "what is repeated is refused",
+    "server_step": "clocks that are ahead are believed",
+}
+"""By kind of fault: what it finds alone, where no other kind comes and no runner is difficult."""

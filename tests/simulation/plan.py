@@ -46,6 +46,8 @@ class Plan:
     budgets: Budgets = field(default_factory=Budgets)
     difficult: float = 0.35
     """The share of attempts that do not simply succeed."""
+    only: str | None = None
+    """The one kind of fault that there is; empty: none; None: all kinds."""
 
 
 def plan_of(form: str, seed: int) -> Plan:

@@ -36,6 +36,8 @@ class Job(NamedTuple):
     seed: int
     mutation: str = ""
     trace: bool = False
+    only: str | None = None
+    """The one kind of fault that there is, and nothing else is difficult; empty: none at all; None: all kinds."""
 
 
 class Outcome(NamedTuple):
@@ -50,7 +52,10 @@ class Outcome(NamedTuple):
 def simulate(job: Job) -> Outcome:
     began = time.perf_counter()
     mutation: Mutation | None = MUTATIONS[job.mutation] if job.mutation else None
-    world = World(plan_of(job.form, job.seed), whole_trace=job.trace, mutate=mutation)
+    plan = plan_of(job.form, job.seed)
+    if job.only is not None:
+        plan.only, plan.difficult, plan.fault_every = job.only, 0.0, plan.fault_every / 2
+    world = World(plan, whole_trace=job.trace, mutate=mutation)
     world.live()
     books = judge(world)
     counted = Counter({f"fault: {kind}": n for kind, n in Counter(w.kind for w in world.faults.windows).items()})

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.mutations import FOUND_BY, MUTATIONS
 from tests.simulation.run import Hunt, Job, Outcome, about, hunt, simulate
 
 SEEDS_FOR_A_MUTATION = list(range(20))
@@ -60,6 +60,12 @@ def test_each_mutation_still_finds_what_it_takes_away(mutation: str) -> None:
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_whichever_guard_is_missing_is_found(mutation: str) -> None:
     assert hunt(Hunt(mutation, SEEDS_FOR_A_MUTATION)), "the checker is blind to this"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", FOUND_BY)
+def test_a_kind_of_fault_finds_something_alone(kind: str) -> None:
+    assert any(simulate(Job("short", seed, FOUND_BY[kind], only=kind)).findings for seed in range(6))
 
 
 @pytest.mark.nightly
