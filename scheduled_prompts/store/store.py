@@ -60,7 +60,7 @@ class Store(Transitions, Reads, Counts, EventReads, Halting, Spend, Condition, O
             check_server(self.description, await self.server_info())
             await check_namespace(self.transport)
             if not self.clock.virtual:
-                await self.clock.measure(self.transport.server_time)
+                await self.transport.measure_clock()
         except BaseException:
             await self.close()
             raise

@@ -125,11 +125,18 @@ class Transport:
         """The server's clock, ms UTC. Not repeated: a late answer would be worthless."""
         self.clock.in_flight += 1
         try:
-            seconds, microseconds = await heedful(self.client.time())
+            return await self._time()
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.connection.description) from error
         finally:
             self.clock.in_flight -= 1
+
+    async def measure_clock(self) -> None:
+        """Have the clock follow the server. Where an answer fails to come it begins anew, as `ask` does."""
+        await self.ask(lambda: self.clock.measure(self._time))
+
+    async def _time(self) -> float:
+        seconds, microseconds = await heedful(self.client.time())
         return float(int(seconds) * 1000 + int(microseconds) / 1000)
 
 

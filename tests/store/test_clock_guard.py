@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import redis.exceptions as redis_errors
 
 from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.store import Store
@@ -107,3 +108,23 @@ async def test_a_repetition_is_answered_whatever_the_clock_says_by_then(lab: Lab
         await store.claim([item], op="op")
         put_ahead(store, 60_000)
         assert await store.claim([item], op="op") == ["claimed"]
+
+
+async def test_a_line_that_breaks_while_the_clock_is_measured_does_not_keep_a_store_from_opening(lab: Lab) -> None:
+    async with lab:
+        connection = connect(lab.url)
+        lab.stack.push_async_callback(connection.close)
+        time, asked = connection.client.time, 0
+
+        async def cut_off() -> object:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                raise redis_errors.ConnectionError("the line is dead")
+            return await time()
+
+        connection.client.time = cut_off  # type: ignore[method-assign]
+        store = Store(connection, namespace=lab.namespace)
+        await store.open()
+        assert asked > 2
+        assert abs(store.clock.now() - await store.transport.server_time()) < 1_000
