@@ -366,7 +366,7 @@ class _Judge:
                 try:
                     said = json.loads(line)
                 except ValueError:
-                    if not (line.startswith("error: ") and self._never_served(life)):
+                    if not (line.startswith(("error: ", "hint: ")) and self._never_served(life)):
                         self.find(f"{who} said: {line[:300]}")
                     continue
                 event, level = said.get("event", ""), said.get("level", "")

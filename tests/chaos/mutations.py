@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,6 +95,7 @@ def _all_claim_at_once() -> None:
     for module in (sweep, watch):
         module.patience_ms = lambda _rank: 0  # type: ignore[attr-defined]
     _as_simulated("claim compares nothing")()
+    _of_script(("claim", "if prior then return prior end", ""))()
 
 
 MUTATIONS: dict[str, Mutation] = {
@@ -103,7 +104,7 @@ MUTATIONS: dict[str, Mutation] = {
         ("kill_daemon",), _as_simulated("at most once: the start is not written")
     ),
     "reaped fires are forgotten": Mutation(("kill_daemon",), _of_script(("reap", "    put_back_in_ready(fire)\n", ""))),
-    "claim compares nothing": Mutation(("kill_daemon", "stop_daemon"), _all_claim_at_once),
+    "claim compares nothing": Mutation(("stall_server", "cut"), _all_claim_at_once),
     "settle ignores the token": Mutation(("stop_daemon",), _as_simulated("settle ignores the token")),
     "what a stopping daemon gives back is forgotten": Mutation(
         ("term_daemon",),
@@ -139,8 +140,8 @@ def is_found(name: str, seed: int, tell: Callable[[str], None] = lambda _: None)
     """Whether a short run under its kind of fault finds it."""
     from tests.chaos.run import Wanted, run
 
-    wanted = Wanted(300, 8, seed, kinds=MUTATIONS[name].kinds, gap=1.0, mutation=name, repeat_for=4.0, longest=120)
-    told = run(wanted)
+    wanted = Wanted(300, 8, seed, kinds=MUTATIONS[name].kinds, mutation=name, gap=1.0)
+    told = run(replace(wanted, repeat_for=4.0, calm=40.0, longest=120.0))
     shutil.rmtree(told.folder, ignore_errors=True)
     findings = told.verdict.findings
     first = findings[0].splitlines()[0][:170] if findings else "NOTHING"

@@ -28,9 +28,6 @@ from tests.chaos.checker import Evidence, Verdict, judge
 from tests.chaos.faults import KINDS, Faults
 from tests.chaos.house import House
 
-LONGEST_CALM = 150.0
-"""Seconds that everything may take to end, once nothing goes wrong any more."""
-
 
 @dataclass
 class Wanted:
@@ -49,6 +46,8 @@ class Wanted:
     repeat_for: float = 20.0
     """Seconds that what recurs goes on, at most."""
     mutation: str = ""
+    calm: float = 150.0
+    """Seconds that everything may take to end, once nothing goes wrong any more."""
     longest: float = 3600.0
     """Seconds; a run that has not come to its end by then is judged as it is."""
     tell: Callable[[str], None] = field(default=lambda _: None)
@@ -85,7 +84,7 @@ def run(wanted: Wanted) -> Told:
         faults.end()
         house.stop_clients()
         wanted.tell("calm")
-        _calm_down(house)
+        _calm_down(house, wanted.calm)
         house.stop_daemons()
         evidence = _collect(house, faults)
     finally:
@@ -116,12 +115,12 @@ def _until_enough(house: House, faults: Faults, wanted: Wanted) -> None:
                 wanted.tell(f"{len(fires):,} fires, {faults.injected} faults")
 
 
-def _calm_down(house: House) -> None:
+def _calm_down(house: House, longest: float) -> None:
     """Until everything that was asked for has come to its end."""
-    deadline = time.monotonic() + LONGEST_CALM
+    deadline = time.monotonic() + longest
     while not house.is_calm(due_before=float("inf")):
         if time.monotonic() > deadline:
-            house.troubles.append(f"not everything had ended after {LONGEST_CALM:g} s of calm")
+            house.troubles.append(f"not everything had ended after {longest:g} s of calm")
             return
         time.sleep(0.3)
 
