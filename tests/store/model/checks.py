@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis.stateful import invariant
 
 from tests.accounting import check_accounts, of_kind
+from tests.store.model.rates import DAY
 from tests.store.model.records import ModelFire, ModelPrompt
 from tests.store.model.steps import Steps
 from tests.store.steps import EVERYTHING
@@ -25,6 +27,12 @@ class Checks(Steps):
         assert fires == {fire.id: _known_fire(fire) for fire in self.model.fires.values()}
         spent = {scope: _spent(stored) for scope, stored in of_kind(keys, "spend").items()}
         assert spent == {scope: self._known_spent(scope) for scope in self.model.latest}
+        now = self.now()
+        began = {cap: _since(stored, now - DAY) for cap, stored in of_kind(keys, "rate").items()}
+        known = {cap: self.model.began_lately(cap, now) for cap in self.model.began}
+        assert _without_empty(began) == _without_empty(known)
+        turns = {cap: dict(stored) for cap, stored in of_kind(keys, "turns").items()}
+        assert turns == _without_empty(self.model.turns)
         assert ("halted" in keys["meta"]) == self.model.is_halted
 
     def _known_spent(self, scope: str) -> dict[str, int | str]:
@@ -85,7 +93,7 @@ COUNTERS = ("attempt", "crashes", "failures", "cost", "assumed")
 
 
 def _fire(stored: dict[str, str]) -> dict[str, Any]:
-    named = {name: stored.get(name, "") for name in ("status", "reason", "cancel", "parked", "woken", "slots")}
+    named = {name: stored.get(name, "") for name in ("status", "reason", "cancel", "parked", "woken", "slots", "turns")}
     return {
         **named,
         **{name: int(stored.get(name, 0)) for name in COUNTERS},
@@ -103,6 +111,7 @@ def _known_fire(fire: ModelFire) -> dict[str, Any]:
         "parked": fire.parked or "",
         "woken": fire.woken or "",
         "slots": " ".join(fire.slots),
+        "turns": " ".join(fire.turns),
         **{name: getattr(fire, name) for name in COUNTERS},
         "turn": fire.turn,
         "token": fire.token,
@@ -113,3 +122,11 @@ def _known_fire(fire: ModelFire) -> dict[str, Any]:
 def _spent(stored: dict[str, str]) -> dict[str, int | str]:
     sums = {name: int(stored.get(name, 0)) for name in ("spent", "reserved", "tokens_in", "day_spent", "day_reserved")}
     return {**sums, "day": stored["day"]}
+
+
+def _since(stored: list[tuple[str, float]], at: int) -> dict[str, float]:
+    return {member: score for member, score in stored if score > at}
+
+
+def _without_empty(found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: value for name, value in found.items() if value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -12,25 +13,27 @@ from scheduled_prompts.money import Usage
 from scheduled_prompts.store.records import ClaimItem, Lease, Serves
 from scheduled_prompts.store.transitions import skips_json
 from tests.store.model.acts import act
-from tests.store.model.callers import PLATFORMS, RUNNERS
-from tests.store.model.ends import MAX_CRASHES
+from tests.store.model.callers import PLATFORMS, RUNNERS, CallerActs, definitions
+from tests.store.model.rates import DAY
 from tests.store.model.records import ENDED, ModelPrompt
-from tests.store.model.steps import Steps, any_number, has_held, has_leases, has_prompts
-from tests.store.steps import EVERYTHING, HOUR, KEEP, LEASE, claim_for, ending, manual_for
+from tests.store.model.steps import any_number, has_held, has_leases, has_prompts
+from tests.store.steps import EVERYTHING, HOUR, KEEP, LEASE, MAX_CRASHES, claim_for, ending, manual_for
 
-DAY = 24 * HOUR
 LIMITS = [
     Limits(),
     Limits(concurrency=Concurrency(owner=1)),
     Limits(concurrency=Concurrency(owner=2, runner=1)),
     Limits(concurrency=Concurrency(conversation=1, owners={"ann": 1})),
     Limits(concurrency=Concurrency(platform=2)),
+    Limits(fires_per_owner=2),
+    Limits(fires_per_conversation=1, fires_per_tree=2, concurrency=Concurrency(owner=1)),
 ]
 BUDGETS = [
     Budgets(),
+    Budgets(),
     Budgets(per_day=Decimal(1)),
     Budgets(reserve=Decimal("0.30"), owner_total=Decimal(1)),
-    Budgets(per_fire=Decimal("0.40"), total=Decimal(2)),
+    Budgets(per_fire=Decimal("0.40"), total=Decimal(3)),
     Budgets(owner_per_day=Decimal("0.50"), owners={"bob": OwnerBudget(per_fire=Decimal("0.20"))}),
 ]
 SERVES = [
@@ -46,7 +49,7 @@ settled_as = st.sampled_from(
 costs = st.sampled_from([None, None, "0", "0.20", "0.50", "0.90"])
 
 
-class DaemonActs(Steps):
+class DaemonActs(CallerActs):
     @act(
         weight=2,
         when=has_prompts,
@@ -71,13 +74,16 @@ class DaemonActs(Steps):
     def look_around(self, seconds: float, limit: int, serves: Serves) -> None:
         """As a daemon does: all that is due is claimed, and taken as far as it goes. Nobody stops all for long."""
         self.time_passes(seconds)
-        due = [known for known in self.model.prompts.values() if (known.next_at or 0) <= self.now() and known.is_armed]
-        for known in due:
-            self.read(known)
-        self._claim([_item(known, None) for known in due])
+        self._claim_up_to(self.now())
         self.take(limit, serves)
         if self.model.is_halted:
             self.start_all()
+
+    def _claim_up_to(self, due: int) -> None:
+        found = [known for known in self.model.prompts.values() if known.is_armed and (known.next_at or 0) <= due]
+        for known in found:
+            self.read(known)
+        self._claim([_item(known, None) for known in found])
 
     @act(weight=3, when=has_prompts, picks=st.lists(any_number, min_size=1, max_size=4))
     def work(self, picks: list[int]) -> None:
@@ -86,6 +92,19 @@ class DaemonActs(Steps):
             self.read(self.some_prompt(pick))
             self.run_by_hand(pick)
         self.take(500, EVERYTHING)
+
+    @act(optional=True, when=has_prompts)
+    def nobody_waits_for_ever(self) -> None:
+        """Whatever the limits are: where all that runs ends, all that waits comes to its turn."""
+        if self.model.is_halted:
+            self.start_all()
+        for _ in self.model.fires:
+            self.take(500, EVERYTHING)
+            if not (held := self.all_held()):
+                break
+            for lease in held:
+                self._settle(lease, "succeeded", None)
+        assert not [fire for fire in self.model.fires.values() if fire.status in ("queued", "running")]
 
     def _claim(self, items: list[ClaimItem]) -> None:
         now = self.now()
@@ -233,9 +252,13 @@ class DaemonActs(Steps):
     def time_passes(self, seconds: float) -> None:
         self.run(self.store.clock.sleep(seconds))
 
-    @act(before=st.sampled_from([5, 0.001]))
-    def the_day_comes_to_its_end(self, before: float) -> None:
-        self.run(self.store.clock.sleep((DAY - self.now() % DAY) / 1000 - before))
+    @act(before=st.sampled_from([5, 0.001]), definition=definitions)
+    def the_day_comes_to_its_end(self, before: float, definition: dict[str, Any]) -> None:
+        """And what is due on the next one is taken ahead."""
+        self.time_passes((DAY - self.now() % DAY) / 1000 - before)
+        self.save({**definition, "ahead": 30_000, "asks": False})
+        self._claim_up_to(self.now() + 30_000)
+        self.take(500, EVERYTHING)
 
 
 def _item(known: ModelPrompt, grace: int | None) -> ClaimItem:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from scheduled_prompts.money import Usage
 from tests.store.model.money import Money
+from tests.store.model.rates import Rates
 from tests.store.model.records import TAKEN_BACK, ModelFire, ModelPrompt
 from tests.store.model.waiting import Waiting
+from tests.store.steps import MAX_CRASHES
 
-MAX_CRASHES = 3
 
-
-class Ends(Waiting, Money):
+class Ends(Waiting, Money, Rates):
     prompts: dict[str, ModelPrompt]
 
     def end(self, fire: ModelFire, status: str, reason: str, now: int) -> None:
         fire.status, fire.reason = status, reason
+        self.give_up_turns(fire)
         known = self.prompts.get(fire.prompt)
         if known is None or status not in ("succeeded", "failed", "timed_out"):
             return
@@ -108,6 +109,8 @@ class Ends(Waiting, Money):
         else:
             fire.status, fire.reason = outcome, reason
             fire.retry_at = retry_at
+            if reason == "given_back":
+                self.uncount_attempt(fire)
 
     def reap(self, now: int) -> dict[str, str]:
         """What becomes of those whose daemon was lost."""

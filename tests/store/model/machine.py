@@ -12,17 +12,17 @@ from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.limits import Limits
 from tests.conftest import Lab
 from tests.store.model.acts import acts_of
-from tests.store.model.callers import CallerActs, definitions
+from tests.store.model.callers import definitions
 from tests.store.model.checks import Checks
 from tests.store.model.daemons import BUDGETS, LIMITS, DaemonActs
 
 STEPS = 40
 
 
-ACTS = acts_of(type("Acts", (CallerActs, DaemonActs), {}))
+ACTS = acts_of(DaemonActs)
 
 
-class StoreMachine(CallerActs, DaemonActs, Checks):
+class StoreMachine(DaemonActs, Checks):
     chosen: frozenset[str] = frozenset()
 
     @initialize(

@@ -83,7 +83,8 @@ class Model(Ends):
                 return "busy", None
         retried = [fire for fire in live if fire.status == "retrying"]
         for fire in retried:
-            self.end(fire, "failed", "superseded", now)
+            if not (fire.is_manual and fire.turns):  # that one has not failed
+                self.end(fire, "failed", "superseded", now)
         if retried and known.status != item["status"]:
             return "lost", None
         if item["overlap"] != "replace":
@@ -137,6 +138,11 @@ class Model(Ends):
             under = []
         elif (full := self.full_limit(fire, under)) is not None:
             self.park(fire, full)
+        elif turns := self.may_begin_at(fire, limits, now):
+            if fire.has_not_begun and not fire.turns and fire.recurs:
+                self.end(fire, "skipped", "rate_limit", now)
+            else:
+                self.wait_for_turn(fire, turns)
         elif self.reserve(fire, budgets, now) is not None:
             self.end(fire, "failed" if fire.has_tried else "skipped", "budget", now)
         else:
@@ -151,4 +157,5 @@ class Model(Ends):
             fire.attempt += 1
             fire.started = False
             self.hold(fire, under)
+            self.count_attempt(fire, limits, now)
         return runs

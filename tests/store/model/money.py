@@ -19,6 +19,7 @@ class Money:
     fires: dict[str, ModelFire]
 
     def __init__(self) -> None:
+        super().__init__()
         self.spent: Counter[str] = Counter()
         self.spent_on: Counter[tuple[str, str]] = Counter()
         self.tokens: Counter[str] = Counter()

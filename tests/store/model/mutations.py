@@ -100,6 +100,21 @@ MUTATIONS = {
         "local wants = math.max(0, most - cost -", "local wants = math.max(0, most - 0 * cost -"
     ),
     "a fire may cost what one may not": Mutation("local too_much = of_one and most > of_one", "local too_much = false"),
+    # Rates
+    "one more begins within a day": Mutation(
+        "if surplus < 0 then return nil end", "if surplus <= 0 then return nil end"
+    ),
+    "nobody waits behind others": Mutation(
+        "redis.call('ZRANK', turns, fire) or redis.call('ZCARD', turns)", "redis.call('ZRANK', turns, fire) or 0"
+    ),
+    "what was given back counts": Mutation("if item.started_at == '' then uncount_attempt(item.fire) end", ""),
+    "what would be lost is skipped": Mutation(
+        "not stored.turns and comes_again(fire, stored)", "not stored.turns and stored.trigger"
+    ),
+    "who ends keeps its turn": Mutation("if turns then give_up_turns(fire, turns) end", ""),
+    "a run by hand that waits for its turn is superseded": Mutation(
+        "if stored[1] == 'schedule' or not stored[2] then", "if true then"
+    ),
     # Approval
     "approve compares no version": Mutation("(wanted.version ~= '' and wanted.version ~= stored[2])", "false"),
     "approve comes late": Mutation("if (tonumber(stored[8] or '') or 0) <= tonumber(now) then return {'late'} end", ""),

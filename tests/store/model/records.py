@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from scheduled_prompts.money import to_micro
 from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.schedule import Once
 from scheduled_prompts.store.records import ClaimItem, Refused
 
 ENDED = {"executed", "cancelled"}
@@ -62,6 +63,8 @@ class ModelFire:
     runner: str
     owner: str | None
     conversation: str | None
+    agent: str | None
+    recurs: bool
     text: str
     interrupts: bool
     deadline: int | None
@@ -90,6 +93,8 @@ class ModelFire:
     woken: str | None = None
     """The limit whose free slot it is to have, until it is taken."""
     slots: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    """The rate limits at which it waits for its turn, or did until it is taken."""
 
     reserved: int | None = None
     day: str = ""
@@ -117,9 +122,18 @@ class ModelFire:
     def has_tried(self) -> bool:
         return bool(self.failures or self.crashes or self.started)
 
+    @property
+    def attempt_id(self) -> str:
+        return f"{self.id}#{self.attempt}"
+
+    @property
+    def has_not_begun(self) -> bool:
+        if self.attempt == 0 or self.reason == "given_back":
+            return True
+        return bool(self.turns) and not self.has_tried
+
     def is_too_late(self, now: int) -> bool:
-        has_not_begun = self.attempt == 0 or self.reason == "given_back"
-        return has_not_begun and self.deadline is not None and now > self.deadline
+        return self.has_not_begun and self.deadline is not None and now > self.deadline
 
 
 def fire_of(item: ClaimItem, prompt: ModelPrompt) -> ModelFire:
@@ -134,6 +148,8 @@ def fire_of(item: ClaimItem, prompt: ModelPrompt) -> ModelFire:
         runner=read.runner,
         owner=read.owner,
         conversation=read.conversation,
+        agent=read.agent,
+        recurs=item["trigger"] == "schedule" and not isinstance(read.schedule, Once),
         text=prompt.text,
         interrupts=read.on_crash == "interrupt",
         deadline=int(item["deadline"]) if item["deadline"] else None,
