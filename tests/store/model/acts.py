@@ -1,6 +1,6 @@
 """How the machine chooses what it does next. Hypothesis draws rules evenly, and leaves half of them out of each run: a
-fire is then seldom claimed, taken and settled in one. Here what daemons do comes often, and of what somebody may ask
-for each run has a few kinds only, which then meet."""
+fire is then seldom claimed, taken and settled in one. Here what daemons do comes often, and each run is about a few
+topics, so that what belongs together meets."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Method = TypeVar("Method", bound=Callable[..., None])
 class Act(NamedTuple):
     name: str
     weight: int
-    is_optional: bool
+    topics: frozenset[str]
+    """It is done in runs about one of these; where there is none, in all."""
     is_possible: Callable[[Any], bool]
     arguments: dict[str, st.SearchStrategy[Any]]
 
 
 def act(
-    *, weight: int = 1, optional: bool = False, when: Callable[[Any], bool] = lambda _: True, **arguments: Any
+    *, weight: int = 1, about: str = "", when: Callable[[Any], bool] = lambda _: True, **arguments: Any
 ) -> Callable[[Method], Method]:
-    """A method becomes something that the machine may do. `optional`: in some runs; `when`: of the machine."""
+    """A method becomes something that the machine may do. `about`: topics, with blanks; `when`: of the machine."""
 
     def mark(method: Method) -> Method:
-        method.act = Act(method.__name__, weight, optional, when, arguments)  # type: ignore[attr-defined]
+        method.act = Act(method.__name__, weight, frozenset(about.split()), when, arguments)  # type: ignore[attr-defined]
         return method
 
     return mark

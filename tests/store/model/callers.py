@@ -41,7 +41,7 @@ definitions = st.fixed_dictionaries(
 
 
 class CallerActs(Steps):
-    @act(optional=True, when=lambda self: len(self.model.prompts) < MOST_PROMPTS, definition=definitions)
+    @act(weight=2, about="making", when=lambda self: len(self.model.prompts) < MOST_PROMPTS, definition=definitions)
     def save(self, definition: dict[str, Any]) -> None:
         now, fields = self.now(), dict(definition)
         key, ahead, asks, once = (fields.pop(name) for name in ("key", "ahead", "asks", "once"))
@@ -72,7 +72,8 @@ class CallerActs(Steps):
     # Edits
 
     @act(
-        optional=True,
+        weight=2,
+        about="editing approval",
         when=has_prompts,
         pick=any_number,
         text=st.sampled_from("abc"),
@@ -106,7 +107,8 @@ class CallerActs(Steps):
         self.model.take_back(known, "pending_approval", self.now(), only_ahead=False)
 
     @act(
-        optional=True,
+        weight=2,
+        about="editing approval",
         when=has_prompts,
         pick=any_number,
         text=st.sampled_from("abc"),
@@ -141,7 +143,7 @@ class CallerActs(Steps):
 
     # Pauses and approval
 
-    @act(optional=True, when=has_prompts, pick=any_number, with_version=st.booleans())
+    @act(weight=2, about="pausing", when=has_prompts, pick=any_number, with_version=st.booleans())
     def pause(self, pick: int, with_version: bool) -> None:
         known = self.some_prompt(pick)
         version = known.read.version if with_version else None
@@ -151,7 +153,7 @@ class CallerActs(Steps):
         else:
             assert answer == self.model.pause(known, self.now())
 
-    @act(optional=True, when=has_prompts, pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
+    @act(weight=2, about="pausing", when=has_prompts, pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
     def resume(self, pick: int, ahead: int) -> None:
         known = self.some_prompt(pick)
         following, status = self.now() + ahead, armed_status(known)
@@ -163,7 +165,7 @@ class CallerActs(Steps):
             assert answer is None
             self._goes_on(known, status, following)
 
-    @act(optional=True, when=has_prompts, pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
+    @act(weight=2, about="approval", when=has_prompts, pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
     def approve(self, pick: int, ahead: int) -> None:
         known = self.some_prompt(pick)
         following, status = self.now() + ahead, armed_status(known)
@@ -183,7 +185,7 @@ class CallerActs(Steps):
         known.next_at, known.failures = following, 0
         known.skips = {skip for skip in known.read.skips if skip >= following}
 
-    @act(optional=True, when=has_prompts, pick=any_number, with_version=st.booleans())
+    @act(weight=2, about="approval", when=has_prompts, pick=any_number, with_version=st.booleans())
     def reject(self, pick: int, with_version: bool) -> None:
         known = self.some_prompt(pick)
         version = known.read.version if with_version else None
@@ -193,7 +195,7 @@ class CallerActs(Steps):
         else:
             assert answer == self.model.cancel(known, self.now())
 
-    @act(optional=True)
+    @act(weight=2, about="approval")
     def expire(self) -> None:
         now = self.now()
         late = [p for p in self.model.prompts.values() if p.status == "pending_approval" and p.until <= now]
@@ -205,7 +207,8 @@ class CallerActs(Steps):
     # What is not to run
 
     @act(
-        optional=True,
+        weight=2,
+        about="skipping",
         when=has_prompts,
         pick=any_number,
         mode=st.sampled_from(["skip", "unskip"]),
@@ -232,14 +235,14 @@ class CallerActs(Steps):
         else:
             assert answer == known.refused
 
-    @act(optional=True, when=has_fires, pick=any_number)
+    @act(weight=2, about="cancelling", when=has_fires, pick=any_number)
     def cancel_fire(self, pick: int) -> None:
         fire = list(self.model.fires.values())[pick % len(self.model.fires)]
         before = fire.status
         answer = self.run(self.store.cancel_fire(fire.id))
         assert answer == (self.model.stop(fire, "fire_cancelled", self.now()) or Refused(before))
 
-    @act(optional=True, when=has_prompts, pick=any_number)
+    @act(weight=2, about="cancelling", when=has_prompts, pick=any_number)
     def cancel(self, pick: int) -> None:
         known = self.some_prompt(pick)
         answer = self.run(self.store.cancel(known.read.id))
@@ -249,7 +252,7 @@ class CallerActs(Steps):
         before = known.status
         assert answer == Cancelled(before, *self.model.cancel(known, self.now()))
 
-    @act(optional=True, when=has_prompts, pick=any_number)
+    @act(weight=2, about="repairs", when=has_prompts, pick=any_number)
     def quarantine(self, pick: int) -> None:
         known = self.some_prompt(pick)
         expected = known.was_read_as_it_is and known.status not in {*ENDED, "quarantined"}

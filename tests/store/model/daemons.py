@@ -46,7 +46,7 @@ SERVES = [
 settled_as = st.sampled_from(
     ["succeeded", "failed", "timed_out", "cancelled", "interrupted", "retrying", "retrying", "queued", "given_back"]
 )
-costs = st.sampled_from([None, None, "0", "0.20", "0.50", "0.90"])
+costs = st.sampled_from([None, None, "0", "0.20", "0.20", "0.90"])
 
 
 class DaemonActs(CallerActs):
@@ -75,6 +75,7 @@ class DaemonActs(CallerActs):
         """As a daemon does: all that is due is claimed, and taken as far as it goes. Nobody stops all for long."""
         self.time_passes(seconds)
         self._claim_up_to(self.now())
+        self.reap(False)
         self.take(limit, serves)
         if self.model.is_halted:
             self.start_all()
@@ -93,7 +94,7 @@ class DaemonActs(CallerActs):
             self.run_by_hand(pick)
         self.take(500, EVERYTHING)
 
-    @act(optional=True, when=has_prompts)
+    @act(weight=2, about="settings", when=has_prompts)
     def nobody_waits_for_ever(self) -> None:
         """Whatever the limits are: where all that runs ends, all that waits comes to its turn."""
         if self.model.is_halted:
@@ -118,7 +119,7 @@ class DaemonActs(CallerActs):
 
         self._claim([self.run(ask())])
 
-    @act(optional=True, limits=st.sampled_from(LIMITS), budgets=st.sampled_from(BUDGETS))
+    @act(weight=2, about="settings", limits=st.sampled_from(LIMITS), budgets=st.sampled_from(BUDGETS))
     def change_settings(self, limits: Limits, budgets: Budgets) -> None:
         self.limits, self.budgets = limits, budgets
 
@@ -202,7 +203,7 @@ class DaemonActs(CallerActs):
     def wake(self, serves: Serves) -> None:
         assert self.run(self.store.wake(serves)) == self.model.wake_all(serves)
 
-    @act(optional=True, when=has_prompts, pick=any_number, by=st.sampled_from([-HOUR, 0, 1, HOUR]))
+    @act(weight=2, about="repairs", when=has_prompts, pick=any_number, by=st.sampled_from([-HOUR, 0, 1, HOUR]))
     def retime(self, pick: int, by: int) -> None:
         """The rules of its zone changed."""
         known = self.some_prompt(pick)
@@ -217,7 +218,7 @@ class DaemonActs(CallerActs):
             known.seq += 1
             known.next_at = following
 
-    @act(optional=True, when=has_prompts, back=st.sampled_from([-1, 0, HOUR]))
+    @act(weight=2, about="repairs", when=has_prompts, back=st.sampled_from([-1, 0, HOUR]))
     def purge(self, back: int) -> None:
         before = self.now() - back
         over, gone = [], []
@@ -235,7 +236,7 @@ class DaemonActs(CallerActs):
         assert (found.prompts, found.fires, found.undated) == (len(over), len(gone), [])
         self.model.forget(over, gone)
 
-    @act(optional=True, cancel=st.booleans())
+    @act(weight=2, about="halting", cancel=st.booleans())
     def stop_all(self, cancel: bool) -> None:
         stopped = self.run(self.store.stop_all(cancel_running=cancel))
         running = [fire for fire in self.model.fires.values() if fire.status == "running" and not fire.cancel]
@@ -243,7 +244,7 @@ class DaemonActs(CallerActs):
         assert (stopped.is_new, stopped.asked_to_stop) == (not self.model.is_halted, asked)
         self.model.is_halted = True
 
-    @act(when=lambda self: self.model.is_halted)
+    @act(weight=2, about="halting", when=lambda self: self.model.is_halted)
     def start_all(self) -> None:
         assert self.run(self.store.start_all()) is not None
         self.model.is_halted = False
