@@ -59,10 +59,16 @@ class Told:
 
     wanted: Wanted
     verdict: Verdict
+    troubles: list[str]
+    """What went wrong with the run itself."""
     faults: Counter[str]
     not_here: dict[str, str]
     seconds: float
     folder: Path
+
+    @property
+    def findings(self) -> list[str]:
+        return [*self.troubles, *self.verdict.findings]
 
 
 def run(wanted: Wanted) -> Told:
@@ -91,9 +97,8 @@ def run(wanted: Wanted) -> Told:
         faults.end()
         house.close()
     verdict = judge(evidence)
-    verdict.findings[:0] = house.troubles
     kinds = Counter(fault.kind for fault in faults.done)
-    return Told(wanted, verdict, kinds, faults.not_here, time.monotonic() - began, folder)
+    return Told(wanted, verdict, house.troubles, kinds, faults.not_here, time.monotonic() - began, folder)
 
 
 def _until_enough(house: House, faults: Faults, wanted: Wanted) -> None:
@@ -140,7 +145,7 @@ def _collect(house: House, faults: Faults) -> Evidence:
 
 
 def tell(told: Told, findings: int = 40) -> None:
-    counted, verdict = told.verdict.counted, told.verdict
+    counted = told.verdict.counted
     print(
         f"seed {told.wanted.seed}: {counted['fires']:,} fires, {sum(told.faults.values())} faults, {told.seconds:.0f} s"
     )
@@ -148,19 +153,19 @@ def tell(told: Told, findings: int = 40) -> None:
     for kind, why in told.not_here.items():
         print(f"not on this machine: {kind}: {why}")
     print("counted: " + ", ".join(f"{number:,} {what}" for what, number in sorted(counted.items()) if number))
-    for finding in verdict.findings[:findings]:
+    for finding in told.findings[:findings]:
         print(f"  FOUND {finding}")
-    where = f"; all logs are in {told.folder}" if verdict.findings else ""
-    print(f"{len(verdict.findings)} findings{where}", flush=True)
+    where = f"; all logs are in {told.folder}" if told.findings else ""
+    print(f"{len(told.findings)} findings{where}", flush=True)
 
 
 def run_and_tell(wanted: Wanted) -> bool:
     """Whether all went well."""
     told = run(wanted)
     tell(told)
-    if not told.verdict.findings:
+    if not told.findings:
         shutil.rmtree(told.folder, ignore_errors=True)
-    return not told.verdict.findings
+    return not told.findings
 
 
 def main() -> int:

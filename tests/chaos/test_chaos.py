@@ -21,7 +21,7 @@ KINDS = ("kill_daemon", "stop_daemon", "term_daemon", "cut", "kill_server", "out
 def test_daemons_and_their_server_are_killed_stopped_and_cut_off_and_nothing_is_lost_nor_claimed_twice() -> None:
     wanted = Wanted(150, 6, seed=4, daemons=2, clients=1, ops_per_second=20, kinds=KINDS, gap=0.5, repeat_for=3)
     told = run(wanted)
-    assert told.verdict.findings == [], told.folder
+    assert told.findings == [], told.folder
     shutil.rmtree(told.folder)
     assert told.verdict.counted["fires"] >= 150
     assert set(told.faults) >= set(KINDS) - {"kill_daemon", "term_daemon", "stop_daemon"}
