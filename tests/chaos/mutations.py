@@ -77,12 +77,14 @@ def _save_in_two_steps() -> None:
     from scheduled_prompts.store import Store
 
     arms = "if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end"
+    tells = "if armed then announce('armed', {prompt = id, platform = prompt.platform, due = prompt.next_at}) end"
     _of_script(("save", arms, ""))()
+    _of_script(("save", tells, ""))()
     create = Store.create_for
 
     async def create_and_arm(self: Store, by: Any, prompt: Any, **options: Any) -> Any:
         answer = await create(self, by, prompt, **options)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
         await self.transport.client.zadd(self.keys.due(prompt.platform), {prompt.id: prompt.next_at})
         return answer
 
