@@ -259,7 +259,7 @@ class Reads:
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.description) from error
         finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await heedful(pubsub.aclose())  # type: ignore[no-untyped-call]
 
 
 def _heard(data: Any) -> Any:

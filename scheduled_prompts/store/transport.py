@@ -144,16 +144,17 @@ async def heedful(answer: Awaitable[Any]) -> Any:
     """The answer, unless this task was cancelled meanwhile.
 
     redis-py sends through `asyncio.wait_for`, which on Python 3.11 loses a cancellation that comes just as the command
-    is out; a loop of commands could then be cancelled in vain.
+    is out, or the line breaks; a loop of commands could then be cancelled in vain.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
     if getattr(task, "_must_cancel", False):  # asked for while the task was computing, and not delivered yet
         before -= 1
-    got = await answer
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return got
+    try:
+        return await answer
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def translate(error: Exception, where: str) -> ScheduledPromptsError:

@@ -16,6 +16,7 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import connect
 from scheduled_prompts.store.records import Cancelled, Purged
+from scheduled_prompts.store.transport import heedful
 from tests.conftest import RealServer
 from tests.store.conftest import RealLab
 from tests.store.cutting_proxy import (
@@ -421,3 +422,17 @@ async def test_a_read_is_asked_again_too(real_lab: RealLab) -> None:
 async def test_a_store_cannot_be_opened_where_nobody_listens(real_server: RealServer) -> None:
     with pytest.raises(StoreUnreachable, match="nowhere"):
         await Store(connect(f"unix://{real_server.folder}/nowhere"), patience=0.1).open()
+
+
+@pytest.mark.parametrize("end", ["the line breaks", "the answer comes"])
+async def test_a_cancellation_that_comes_just_as_a_command_ends_is_not_lost(end: str) -> None:
+    answer = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(heedful(asyncio.wait_for(answer, 5)))
+    await asyncio.sleep(0.01)
+    if end == "the line breaks":
+        answer.set_exception(ConnectionError("the line is dead"))
+    else:
+        answer.set_result("PONG")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
