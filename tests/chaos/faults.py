@@ -171,11 +171,15 @@ class Faults:
             server.start()
 
     def _cut(self, chance: random.Random) -> None:
-        """All connections, again and again: in the middle of commands, and of answers."""
+        """All connections, again and again: between commands, and between what they did and their answers."""
+        server = self.house.server
         with self._noted("cut", "server") as fault:
             for _ in range(chance.randrange(5, 40)):
-                fault.number += int(self.house.server.do("CLIENT", "KILL", "TYPE", "normal"))
-                fault.number += int(self.house.server.do("CLIENT", "KILL", "TYPE", "pubsub"))
+                if chance.random() < 0.5:
+                    fault.number += int(server.do("CLIENT", "KILL", "TYPE", "normal"))
+                else:
+                    fault.number += server.cut_before_answering(chance.uniform(0.01, 0.08))
+                fault.number += int(server.do("CLIENT", "KILL", "TYPE", "pubsub"))
                 time.sleep(chance.uniform(0, 0.06))
 
     def _kill_server(self, chance: random.Random) -> None:

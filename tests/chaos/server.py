@@ -65,6 +65,19 @@ class Server:
         with self.client() as client:
             return client.execute_command(*command)
 
+    def cut_before_answering(self, seconds: float) -> int:
+        """All connections, once what they asked for has been done, and before it is answered: commands pile up at a
+        server that stands still, which then finds this one behind them. Returns how many."""
+        with self.client() as client:
+            line = client.connection_pool.get_connection()
+            self.signal(signal.SIGSTOP)
+            try:
+                time.sleep(seconds)
+                line.send_command("CLIENT", "KILL", "TYPE", "normal")
+            finally:
+                self.signal(signal.SIGCONT)
+            return int(line.read_response())
+
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         os.kill(self.process.pid, number)

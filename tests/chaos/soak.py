@@ -32,7 +32,9 @@ ENGINE = f"retention_days = {RETENTION / 86_400:.8f}\ncleanup_period = 5\n"
 WARM_UP = 0.3
 """Of the run."""
 GROWTH = 0.05
-NOISE = {"resident": 1.5e6, "used_memory": 1.0e6, "descriptors": 8, "keys": 100}
+NOISE = {"resident": 1.5e6, "used_memory": 1.0e6, "descriptors": 8, "keys": 1_000}
+"""What sways with how much the machine has to do besides. Of keys: if one in fourteen prompts left one behind, it would
+be found."""
 RESTART_EVERY = 45.0
 FAULTS = ("cut", "kill_client", "kill_command")
 
