@@ -44,7 +44,18 @@ SERVES = [
     Serves(PLATFORMS, RUNNERS),
 ]
 settled_as = st.sampled_from(
-    ["succeeded", "failed", "timed_out", "cancelled", "interrupted", "retrying", "retrying", "queued", "given_back"]
+    [
+        "succeeded",
+        "failed",
+        "timed_out",
+        "cancelled",
+        "interrupted",
+        "retrying",
+        "retrying",
+        "queued",
+        "given_back",
+        "given_back",
+    ]
 )
 costs = st.sampled_from([None, None, "0", "0.20", "0.20", "0.90"])
 
