@@ -79,13 +79,15 @@ class DaemonActs(CallerActs):
         weight=8,
         when=has_prompts,
         seconds=st.sampled_from([0, 0, 1, 3600]),
+        ahead=st.sampled_from([0, 30_000]),
         limit=st.sampled_from([1, 2, 500]),
         serves=st.sampled_from(SERVES),
     )
-    def look_around(self, seconds: float, limit: int, serves: Serves) -> None:
-        """As a daemon does: all that is due is claimed, and taken as far as it goes. Nobody stops all for long."""
+    def look_around(self, seconds: float, ahead: int, limit: int, serves: Serves) -> None:
+        """As a daemon does: all that is due, or soon will be, is claimed, and taken as far as it goes. Nobody stops
+        all for long."""
         self.time_passes(seconds)
-        self._claim_up_to(self.now())
+        self._claim_up_to(self.now() + ahead)
         self.reap(False)
         self.take(limit, serves)
         if self.model.is_halted:

@@ -136,6 +136,9 @@ MUTATIONS = {
     "what was halted and is given back ends": Mutation("if stored[3] == 'halted' then", "if false then"),
     "who is to be cancelled is merely taken back": Mutation("if not asked_already then", "if true then"),
     "what has started is taken back": Mutation("if taken_back[stored[2]] and stored[4] then", "if false then"),
+    "what has started is taken back at its end": Mutation(
+        "if taken_back[stored[3]] and item.outcome ~= 'cancelled'", "if false and item.outcome ~= 'cancelled'"
+    ),
     "who has much waiting goes first": Mutation(
         "turn = math.max(turn, last + TURN_APART,", "turn = math.max(turn - 1,"
     ),
