@@ -156,7 +156,10 @@ class DaemonActs(CallerActs):
 
     @act(weight=2, when=has_leases, pick=any_number, start=st.booleans())
     def extend(self, pick: int, start: bool) -> None:
-        lease, now = self.some_lease(pick), self.now()
+        self._extend(self.some_lease(pick), start)
+
+    def _extend(self, lease: Lease, start: bool) -> None:
+        now = self.now()
         [answer] = self.run(self.store.extend([(lease.fire.id, lease.token, now if start else None)], lease_ms=LEASE))
         fire = self.held(lease)
         if fire is None:
@@ -206,9 +209,11 @@ class DaemonActs(CallerActs):
         found = self.run(self.store.reap(leases=leases, max_crashes=MAX_CRASHES))
         assert dict(found) == {**(self.model.reap(now) if leases else {}), **self.model.retry(now)}
 
-    @act(weight=1, when=has_leases)
-    def daemons_are_lost(self) -> None:
-        """And what they ran is found when their leases are over."""
+    @act(when=has_leases, started=st.booleans())
+    def daemons_are_lost(self, started: bool) -> None:
+        """And what they ran, and had `started`, is found when their leases are over."""
+        for lease in self.all_held() if started else []:
+            self._extend(lease, start=True)
         self.time_passes(LEASE / 1000)
         self.reap(True)
 
