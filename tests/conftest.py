@@ -41,7 +41,7 @@ make_quick()
 
 _numbers = itertools.count(1)
 
-WAITING = ("e2e", "embedded", "mcp", "cli")
+WAITING = ("chaos", "e2e", "embedded", "mcp", "cli")
 """The folders of tests with processes of their own, those that take longest first."""
 
 # How long an example takes says more about the machine than about the code.
