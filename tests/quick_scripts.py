@@ -164,39 +164,45 @@ def _decode(runtime: Any, _expected_globals: Any, document: bytes) -> Any:
     return runtime.table_from(value, recursive=True) if isinstance(value, dict | list) else value
 
 
-class _Lua(threading.local):
-    """Of one thread: the runtime that all servers there have, one after the other."""
+class Lua:
+    """A runtime, for all servers that a thread opens; another thread may come with a script for one of them."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.runtime = runtime
+        self.turn = threading.RLock()
+        """One script at a time: KEYS and ARGV are globals."""
+        self._scripts: dict[bytes, tuple[Any, bytes]] = {}
+        self._runs = 0
+
+    def compiled(self, script: bytes) -> tuple[Any, bytes]:
+        """The script to be called, and its SHA1."""
+        self._runs += 1
+        if self._runs % COLLECT_EVERY == 0:
+            self.runtime.execute("collectgarbage()")
+        found = self._scripts.get(script)
+        if found is None:
+            found = self._scripts[script] = self.runtime.compile(script), hashlib.sha1(script).hexdigest().encode()
+        return found
+
+
+class _Opened(threading.local):
+    """In this thread: what a server has of its Lua."""
 
     def __init__(self) -> None:
         self.of_a_server: dict[str, Any] = {}
-        """What a server has of it."""
-        self.scripts: dict[bytes, tuple[Any, bytes]] = {}
-        """Compiled."""
-        self.runs = 0
 
 
-_lua = _Lua()
+_opened = _Opened()
 _whole_runtime = Mixin._get_server_runtime
 
 
 def _runtime(self: Any, server: Any) -> Any:
     if not hasattr(server, "_lua_runtime"):
-        if not _lua.of_a_server:
-            _whole_runtime(self, server)
-            _lua.of_a_server = {name: value for name, value in vars(server).items() if name.startswith("_lua_")}
-        vars(server).update(_lua.of_a_server)
+        if not _opened.of_a_server:
+            server._lua = Lua(_whole_runtime(self, server))
+            _opened.of_a_server = {name: value for name, value in vars(server).items() if name.startswith("_lua")}
+        vars(server).update(_opened.of_a_server)
     return server._lua_runtime
-
-
-def compiled(runtime: Any, script: bytes) -> tuple[Any, bytes]:
-    """The script to be called, and its SHA1."""
-    _lua.runs += 1
-    if _lua.runs % COLLECT_EVERY == 0:
-        runtime.execute("collectgarbage()")
-    found = _lua.scripts.get(script)
-    if found is None:
-        found = _lua.scripts[script] = runtime.compile(script), hashlib.sha1(script).hexdigest().encode()
-    return found
 
 
 def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
@@ -204,21 +210,21 @@ def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
     if numkeys > len(keys_and_args):
         raise SimpleError(_msgs.TOO_MANY_KEYS_MSG)
     server = self._server
-    runtime = self._get_server_runtime(server)
-    server._lua_current_socket[0] = self
-    self._script_resp = 2
-    table = runtime.table_from
-    server._lua_set_keys_argv(table(keys_and_args[:numkeys]), table(keys_and_args[numkeys:]))
-    try:
-        run, sha = compiled(runtime, script)
-        server.script_cache[sha] = script
-        result = run()
-    except LuaError as error:
-        raise SimpleError(_msgs.SCRIPT_ERROR_MSG.format(hashlib.sha1(script).hexdigest(), error)) from error
-    finally:
-        self._script_resp = None
-        self._subkey_events = []
-    return _from_lua(self, result, nested=False)
+    table = self._get_server_runtime(server).table_from
+    with server._lua.turn:
+        server._lua_current_socket[0] = self
+        self._script_resp = 2
+        server._lua_set_keys_argv(table(keys_and_args[:numkeys]), table(keys_and_args[numkeys:]))
+        try:
+            run, sha = server._lua.compiled(script)
+            server.script_cache[sha] = script
+            result = run()
+        except LuaError as error:
+            raise SimpleError(_msgs.SCRIPT_ERROR_MSG.format(hashlib.sha1(script).hexdigest(), error)) from error
+        finally:
+            self._script_resp = None
+            self._subkey_events = []
+        return _from_lua(self, result, nested=False)
 
 
 def make_quick() -> None:

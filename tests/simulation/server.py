@@ -148,7 +148,7 @@ class SimServer:
         compiled = self._compiled.get(sha)
         if compiled is None:
             source = self.rewrite.get(name, SOURCES[sha])
-            compiled = self._compiled[sha] = quick_scripts.compiled(self._runtime, source.encode())[0]
+            compiled = self._compiled[sha] = self._data._lua.compiled(source.encode())[0]  # type: ignore[attr-defined]
         data, socket, table = self._data, self._socket, self._runtime.table_from
         for database in data.dbs.values():
             database.time = self.now_ms / 1000
