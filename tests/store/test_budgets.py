@@ -289,8 +289,8 @@ async def test_what_is_wrong_with_a_sum_keeps_no_fire_from_ending(lab: Lab) -> N
     async with lab:
         store = await lab.store()
         lease = await one_of(store, Budgets(per_day=Decimal(1)), max_cost="0.50")
-        await store.transport.client.delete(store.keys.spend("all"))
-        await store.transport.client.set(store.keys.spend("all"), "no sum")
+        lab.inspector.delete(store.keys.spend("all"))
+        lab.inspector.set(store.keys.spend("all"), "no sum")
         await settled(store, lease, cost="0.20")
         assert (await ended(store, lease.fire.id)).status is FireStatus.SUCCEEDED
         [damage] = [one for one in await store.inspect() if one.what == "spend:all"]
