@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ):  # a background job of a shell: its children would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "nightly: takes minutes; `make nightly` runs it, `make test` does not")
+    config.addinivalue_line("markers", "waits: for seconds, for other processes: such tests begin first")
     config.addinivalue_line("markers", "real_time: runs on an ordinary event loop, not in virtual time")
     config.addinivalue_line("markers", "unaccounted: leaves records that do not add up, on purpose")
 
@@ -64,11 +65,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     `make test` gives each of four workers a quarter of the list, and whoever is done takes from the others.
     """
-    waiting = [item for item in items if item.path.parent.name in WAITING]
-    waiting.sort(key=lambda item: WAITING.index(item.path.parent.name))
-    computing = [item for item in items if item.path.parent.name not in WAITING]
+    ranks = {id(item): _rank(item) for item in items}
+    waiting = [item for item in items if ranks[id(item)] < len(WAITING)]
+    waiting.sort(key=lambda item: ranks[id(item)])
+    computing = [item for item in items if ranks[id(item)] == len(WAITING)]
     middle = len(computing) // 2
     items[:] = [*waiting[::2], *computing[:middle], *waiting[1::2], *computing[middle:]]
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker("waits"):
+        return 0
+    folder = item.path.parent.name
+    return WAITING.index(folder) if folder in WAITING else len(WAITING)
 
 
 def pytest_collection_finish() -> None:

@@ -83,6 +83,7 @@ async def test_what_is_imported_is_what_was_exported(lab: Lab) -> None:
             assert [e | {"version": 1} for e in (await document(scheduler))["prompts"]] == again["prompts"]
 
 
+@pytest.mark.waits
 async def test_what_is_imported_fires_at_its_time(lab: Lab) -> None:
     async with lab:
         clock = VirtualClock(seed=7)

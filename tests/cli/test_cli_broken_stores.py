@@ -120,6 +120,7 @@ def test_a_password_that_is_wanted_is_said(start: Start) -> None:
     assert "password" in refused(server, "list", code=1)
 
 
+@pytest.mark.waits
 def test_a_server_that_is_gone_is_said_within_seconds(start: Start) -> None:
     server = start()
     server.stop()

@@ -98,6 +98,7 @@ def test_without_a_daemon_add_warns_and_says_what_to_do(place: Place) -> None:
     assert "scheduled-prompts serve" in added.stderr
 
 
+@pytest.mark.waits
 def test_a_prompt_fires_is_waited_for_and_told_and_the_daemon_stops(place: Place) -> None:
     daemon = place.daemon()
     started = time.monotonic()

@@ -332,6 +332,7 @@ def line(process: subprocess.Popen[str], *, err: bool = False, within: float = 1
     return said.decode().rstrip("\n")
 
 
+@pytest.mark.waits
 def test_following_ends_with_ctrl_c_and_resumes(followers: Followers) -> None:
     first = followers.add("one")
     following = followers.start("events", "--follow", "--json")
@@ -353,6 +354,7 @@ def test_following_ends_with_ctrl_c_and_resumes(followers: Followers) -> None:
     assert (again.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.waits
 def test_following_outlives_an_outage_of_the_store(followers: Followers) -> None:
     followers.add("one")
     following = followers.start("events", "--follow", "--json")
@@ -370,6 +372,7 @@ def test_following_outlives_an_outage_of_the_store(followers: Followers) -> None
     assert (following.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.waits
 def test_what_was_trimmed_is_said(followers: Followers) -> None:
     followers.add("one")
     key = "{sp:0}:events"
@@ -387,6 +390,7 @@ def test_what_was_trimmed_is_said(followers: Followers) -> None:
     assert len(out.splitlines()) == 1
 
 
+@pytest.mark.waits
 def test_a_reader_that_leaves_ends_the_following(followers: Followers) -> None:
     followers.add("one")
     following = followers.start("events", "--follow")
@@ -399,6 +403,7 @@ def test_a_reader_that_leaves_ends_the_following(followers: Followers) -> None:
     assert following.stderr.read() == ""
 
 
+@pytest.mark.waits
 def test_a_store_that_is_not_there_is_an_error_at_once(followers: Followers) -> None:
     nowhere = followers.start("events", "--follow", "--json", "--store", f"unix://{followers.folder}/none")
     out, _ = nowhere.communicate(timeout=20)
