@@ -140,10 +140,10 @@ MUTATIONS: dict[str, Mutation] = {
     # Ends
     "a retry does not wait": of_script(
         "settle",
-        "redis.call('ZADD', retries_key, item.retry_at, item.fire)",
+        "redis.call('ZADD', retries_key, retry_at, item.fire)",
         "redis.call('ZADD', retries_key, now, item.fire)",
     ),
-    "a retry is forgotten": of_script("settle", "redis.call('ZADD', retries_key, item.retry_at, item.fire)", ""),
+    "a retry is forgotten": of_script("settle", "redis.call('ZADD', retries_key, retry_at, item.fire)", ""),
     # Changes
     "cancel leaves the prompt due": of_script(
         "cancel",

@@ -9,7 +9,7 @@ from scheduled_prompts.errors import StoreUnusable
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import connect
 from tests.conftest import Lab
-from tests.store.steps import EVERYTHING, LEASE, claim_for, new_prompt, queued, read_fire, saved, take, taken
+from tests.store.steps import EVERYTHING, LEASE, claim_for, new_prompt, queued, read_fire, saved, settled, take, taken
 
 pytestmark = pytest.mark.real_time
 
@@ -70,6 +70,18 @@ async def test_a_lease_counts_from_the_servers_time_where_the_callers_clock_is_b
         assert await awake.reap(leases=True, max_crashes=3) == []
         assert await store.extend([(fire, lease.token, None)], lease_ms=LEASE) == ["ok"]
         assert await awake.reap(leases=True, max_crashes=3) == []
+
+
+async def test_a_retry_waits_its_delay_where_the_callers_clock_is_behind(lab: Lab) -> None:
+    """A runner that failed just as its daemon woke would be tried again at once."""
+    async with lab:
+        store, awake = await real_store(lab), await real_store(lab)
+        fire = await queued(store)
+        lease = await taken(store)
+        put_ahead(store, -10 * LEASE)
+        before = awake.clock.now()
+        await settled(store, lease, "retrying", retry_at=store.clock.now() + 60_000, reason="failed")
+        assert before + 60_000 - 100 <= (await read_fire(awake, fire)).retry_at <= awake.clock.now() + 60_000 + 100
 
 
 async def test_what_is_too_late_does_not_run_because_a_clock_is_behind(lab: Lab) -> None:

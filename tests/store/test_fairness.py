@@ -122,6 +122,17 @@ async def test_with_the_last_that_was_put_back_the_turns_end_too(lab: Lab) -> No
         assert "fair" not in lab.keys()
 
 
+async def test_with_the_last_the_turns_end_however_many_priorities_there_were(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        for priority in (0, 20, 50, 80, 90, 100):
+            for _ in range(2):
+                await queued(store, owner="ann", priority=priority)
+        for lease in (await take(store, 20)).leases:
+            await settled(store, lease)
+        assert "fair" not in lab.keys()
+
+
 async def test_where_there_is_no_room_only_who_has_nothing_waiting_gets_more(lab: Lab) -> None:
     async with lab:
         store = await lab.store()

@@ -30,9 +30,11 @@ local function put_aside(item, hash, stored)
     end
   elseif item.outcome == 'retrying' then
     redis.call('HINCRBY', hash, 'failures', 1)
-    redis.call('HSET', hash, 'status', 'retrying', 'reason', item.reason, 'retry_at', item.retry_at, 'error', item.error)
-    redis.call('ZADD', retries_key, item.retry_at, item.fire)
-    event('retrying', prompt_of(item.fire), 'fire', item.fire, 'retry_at', item.retry_at)
+    -- Who has just woken reckons with a clock that stands where it fell asleep: the delay is to be waited from now on.
+    local retry_at = string.format('%.0f', tonumber(item.retry_at) + now_at_least() - now)
+    redis.call('HSET', hash, 'status', 'retrying', 'reason', item.reason, 'retry_at', retry_at, 'error', item.error)
+    redis.call('ZADD', retries_key, retry_at, item.fire)
+    event('retrying', prompt_of(item.fire), 'fire', item.fire, 'retry_at', retry_at)
   else
     redis.call('HSET', hash, 'status', 'queued', 'reason', item.reason)
     if item.started_at == '' then uncount_attempt(item.fire) end

@@ -24,6 +24,7 @@ local function halted() return redis.call('HGET', KEYS[1], 'halted') end
 -- the others, and each owner's own go by when they are due. `fair` knows the last turn of each owner who has fires waiting,
 -- and how far each priority has come; it forgets who has none. Those without an owner do not stand back for one another.
 local TURN_APART = 60000
+local PRIORITIES = 101  -- 0 to 100: more fields than these, and somebody waits
 
 -- `place` is the turn of one that it stands in for, or nil.
 local function turn_of(owner, priority, due, place)
@@ -52,7 +53,7 @@ local function leave_turn(owner, priority, due, turn)
   if type(last) == 'table' or (last and tonumber(turn or due) < (tonumber(last) or 0)) then return end
   if not last and not turn then return end
   redis.call('HDEL', fair_key, class)
-  if redis.call('HLEN', fair_key) > 4 then return end
+  if redis.call('HLEN', fair_key) > PRIORITIES then return end
   for _, field in ipairs(redis.call('HKEYS', fair_key)) do
     if string.sub(field, 1, 8) ~= 'reached:' then return end
   end
