@@ -282,12 +282,13 @@ class Worker:
         """Renew all leases where it is time; mark as started what has run for a second."""
         now = self._clock.now()
         # A clock that was put back is no reason to wait.
-        due = not 0 <= now - self._renewed_at < self._settings.renewal_period * 1000
+        period = self._settings.renewal_period * 1000
+        due = not 0 <= now - self._renewed_at < period
         attempts = [
             attempt for attempt in self._held.values() if due or attempt.unmarked_since(now, MARK_STARTED_AFTER_MS)
         ]
         if due:
-            self._renewed_at = now
+            self._renewed_at = now - period * 3 / 4  # where it fails, again after a quarter
         if not attempts:
             return
         marks = [attempt.started_at for attempt in attempts]
@@ -295,6 +296,8 @@ class Worker:
             [(a.fire.id, a.token, started) for a, started in zip(attempts, marks, strict=True)],
             lease_ms=self._settings.lease_ms,
         )
+        if due:
+            self._renewed_at = now
         for attempt, started, state in zip(attempts, marks, states, strict=True):
             attempt.marked_at = started
             is_taken_back = state == "take_back" and attempt.started_at is None

@@ -41,6 +41,21 @@ async def test_an_outage_longer_than_a_lease_does_not_run_again_what_still_runs(
         assert (await at.fire(prompt)).status == "succeeded"
 
 
+async def test_a_renewal_that_was_refused_is_tried_again_soon(lab: Lab) -> None:
+    """Whoever reaps without having been in contact (a host of one tick) is not to find a lease that is over."""
+    async with lab:
+        store, client = await unsteady_store(lab)
+        at = await scene(lab, Worker(100), store=store, lease=16)
+        await at.add("in 1s")
+        await at.sleep(4)  # its start is noted by now
+        [(_, over)] = lab.keys()["leases"]
+        client.full = True
+        await at.sleep(3)  # a renewal falls into it
+        client.full = False
+        await at.sleep(1.5)
+        assert lab.keys()["leases"][0][1] >= over + 4_000
+
+
 async def test_writes_refused_for_longer_than_a_lease_do_not_run_again_what_still_runs(lab: Lab) -> None:
     async with lab:
         store, client = await unsteady_store(lab)
