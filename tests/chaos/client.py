@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from scheduled_prompts import Cron, Interval, Once, Scheduler
 from scheduled_prompts.errors import ScheduledPromptsError, StoreUnreachable, StoreUnusable
+from scheduled_prompts.fire import Fire
+from scheduled_prompts.store.records import Cancelled
 from tests.chaos.work import MUTATION, write
 
 AT_ONCE = 64
@@ -155,10 +157,17 @@ class Client:
         except ScheduledPromptsError as error:
             write(self.orders.log, what="refused", error=error.code, **facts)
             return None
-        if not prompt:
-            facts["prompt"] = answer.prompt.id
-        write(self.orders.log, what="done", **facts)
+        write(self.orders.log, what="done", **facts | acknowledged(answer))
         return answer
+
+
+def acknowledged(answer: Any) -> dict[str, Any]:
+    """What is to be true from then on: of which prompt this version has been, or that there is this fire."""
+    if isinstance(answer, Fire):
+        return {"fire": answer.id}
+    if isinstance(answer, Cancelled):
+        return {"stood": answer.before}
+    return {"prompt": answer.prompt.id, "version": int(answer.prompt.version)}
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import Evidence, Verdict, judge
+from tests.chaos.checker import judge
+from tests.chaos.evidence import Evidence, Verdict
 from tests.chaos.faults import KINDS, Faults
 from tests.chaos.house import House
 

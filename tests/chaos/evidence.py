@@ -1,0 +1,131 @@
+"""What a run left behind, and what follows from it at once: which attempts there were, and who was harmed when."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.accounting import of_kind
+
+LOSES_LEASES = ("kill_daemon", "stop_daemon", "term_daemon", "kill_all", "stood still")
+AHEAD_MS = 4_000
+"""What is in hand before it is due, with what a fault may delay its end."""
+
+
+@dataclass
+class Evidence:
+    """All that a run left behind."""
+
+    book: list[dict[str, Any]]
+    clients: list[dict[str, Any]]
+    faults: list[dict[str, Any]]
+    lives: list[dict[str, Any]]
+    logs: dict[str, str]
+    """What each life of a daemon or client wrote to stderr."""
+    keys: dict[str, Any]
+    lifetimes: dict[str, int]
+    ended_at: float
+    """When the keys were read, ms UTC."""
+
+
+@dataclass
+class Run:
+    """What a runner did."""
+
+    fire: str
+    attempt: int
+    who: str
+    pid: int
+    began: float
+    ended: float = float("inf")
+    how: str = "never ended"
+
+
+@dataclass
+class Verdict:
+    findings: list[str] = field(default_factory=list)
+    counted: Counter[str] = field(default_factory=Counter)
+
+
+def prompt_of(fire: str) -> str:
+    return fire[:26]
+
+
+class Facts:
+    """The evidence, in order; and what is found against it."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.verdict = Verdict()
+        self.counted = self.verdict.counted
+        self.prompts = of_kind(evidence.keys, "prompt")
+        self.docs = {prompt: json.loads(stored["doc"]) for prompt, stored in self.prompts.items()}
+        self.fires = of_kind(evidence.keys, "fire")
+        self.runs = _runs(evidence.book)
+        self.harm: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
+        """To whom, what, from when until when: what may cost its victim a lease."""
+        for fault in evidence.faults:
+            for who in fault["who"].split():
+                self.harm[who].append((fault["kind"], fault["since"], fault["until"]))
+        for line in evidence.book:
+            if line["what"] == "stood still":
+                self.harm[line["who"]].append(("stood still", line["wall"] - line["ms"], line["wall"]))
+        self.asked: dict[str, set[str]] = defaultdict(set)
+        """By prompt: what clients would do to it."""
+        for line in evidence.clients:
+            self.asked[line["prompt"]].add(line["deed"])
+        self._count()
+
+    def find(self, finding: str) -> None:
+        self.verdict.findings.append(finding)
+
+    def _count(self) -> None:
+        runs = [run for of_fire in self.runs.values() for run in of_fire]
+        counted = self.counted
+        counted["prompts"], counted["fires"] = len(self.prompts), len(self.fires)
+        counted["fires that began"], counted["attempts that began"] = len(self.runs), len(runs)
+        for stored in self.fires.values():
+            counted[f"fires {stored['status']}"] += 1
+        for line in self.evidence.clients:
+            if line["what"] != "asks":
+                counted[f"clients: {line['what']}"] += 1
+
+    # Who was hindered
+
+    def hindered(self, who: str, since: float, until: float) -> bool:
+        """Whether something was done to a daemon that may cost it a lease."""
+        return any(
+            kind in LOSES_LEASES and began <= until and ended >= since for kind, began, ended in self.harm.get(who, ())
+        )
+
+    def hindrances(self, since: float, until: float) -> int:
+        """How many daemons lost what they held."""
+        return sum(
+            kind in LOSES_LEASES and began <= until and ended >= since
+            for who, faults in self.harm.items()
+            for kind, began, ended in faults
+            if who != "server"
+        )
+
+    def away(self, since: float, until: float) -> bool:
+        """Whether the server could not be reached, or took no writes."""
+        return any(began <= until and ended >= since for _, began, ended in self.harm.get("server", ()))
+
+
+def _runs(book: list[dict[str, Any]]) -> dict[str, list[Run]]:
+    """By fire, in the order in which they began."""
+    runs: dict[str, list[Run]] = defaultdict(list)
+    open_runs: dict[tuple[str, int, str, int], Run] = {}
+    for line in book:
+        if line["what"] == "begin":
+            run = Run(line["fire"], line["attempt"], line["who"], line["pid"], line["wall"])
+            runs[run.fire].append(run)
+            open_runs[run.fire, run.attempt, run.who, run.pid] = run
+        elif line["what"] == "end":
+            ended = open_runs.pop((line["fire"], line["attempt"], line["who"], line["pid"]))
+            ended.ended, ended.how = line["wall"], line["how"]
+    for of_fire in runs.values():
+        of_fire.sort(key=lambda run: run.began)
+    return runs
