@@ -162,12 +162,12 @@ class Client:
 
 
 def acknowledged(answer: Any) -> dict[str, Any]:
-    """What is to be true from then on: of which prompt this version has been, or that there is this fire."""
+    """What is to be true from then on: there was this version of the prompt, with this text; or there is this fire."""
     if isinstance(answer, Fire):
         return {"fire": answer.id}
     if isinstance(answer, Cancelled):
         return {"stood": answer.before}
-    return {"prompt": answer.prompt.id, "version": int(answer.prompt.version)}
+    return {"prompt": answer.prompt.id, "version": int(answer.prompt.version), "text": answer.prompt.text}
 
 
 def main() -> None:

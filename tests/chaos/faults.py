@@ -12,6 +12,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -39,7 +40,8 @@ class Fault:
     who: str
     since: float
     until: float = float("inf")
-    number: int = 0
+    bit: bool = True
+    """Whether it did what it is there for; a disk, say, that nobody wrote to was never full."""
 
 
 class Faults:
@@ -51,6 +53,7 @@ class Faults:
         self.done: list[Fault] = []
         self.not_here: dict[str, str] = {}
         """Kinds that this machine cannot do, and why."""
+        self.kinds = {kind for kind in kinds if kind in KINDS}
         self._stop = threading.Event()
         self._hands = [
             threading.Thread(target=self._harm, args=(random.Random(f"{seed} {name}"), wanted), daemon=True)
@@ -71,13 +74,23 @@ class Faults:
 
     @property
     def injected(self) -> int:
-        return sum(fault.until != float("inf") for fault in self.done)
+        return sum(self.by_kind.values())
+
+    @property
+    def by_kind(self) -> Counter[str]:
+        """How many came to their end, and bit."""
+        return Counter(fault.kind for fault in [*self.done] if fault.bit and fault.until != float("inf"))
+
+    @property
+    def missing(self) -> set[str]:
+        """Kinds that are to come, and have not."""
+        return self.kinds - {*self.by_kind} - {*self.not_here}
 
     def as_log(self) -> list[dict[str, Any]]:
         return [asdict(fault) for fault in self.done]
 
     def _harm(self, chance: random.Random, kinds: dict[str, float]) -> None:
-        """Each kind once, in a drawn order; then as they are drawn."""
+        """Each kind once, in a drawn order, and again where it found nothing to harm; then as they are drawn."""
         waiting = chance.sample([*kinds], len(kinds))
         while not self._stop.is_set():
             kind = waiting.pop() if waiting else chance.choices([*kinds], [*kinds.values()])[0]
@@ -87,6 +100,8 @@ class Faults:
             except Exception as error:
                 self.house.troubles.append(f"{kind} could not be done: {type(error).__name__}: {error}")
                 self._heal_server()
+            if kind in self.missing and kind not in waiting:
+                waiting.insert(0, kind)
             self._stop.wait(chance.uniform(0.2, 1) * self.gap)
 
     @contextmanager
@@ -174,13 +189,15 @@ class Faults:
         """All connections, again and again: between commands, and between what they did and their answers."""
         server = self.house.server
         with self._noted("cut", "server") as fault:
+            connections = 0
             for _ in range(chance.randrange(5, 40)):
                 if chance.random() < 0.5:
-                    fault.number += int(server.do("CLIENT", "KILL", "TYPE", "normal"))
+                    connections += int(server.do("CLIENT", "KILL", "TYPE", "normal"))
                 else:
-                    fault.number += server.cut_before_answering(chance.uniform(0.01, 0.08))
-                fault.number += int(server.do("CLIENT", "KILL", "TYPE", "pubsub"))
+                    connections += server.cut_before_answering(chance.uniform(0.01, 0.08))
+                connections += int(server.do("CLIENT", "KILL", "TYPE", "pubsub"))
                 time.sleep(chance.uniform(0, 0.06))
+            fault.bit = connections > 0
 
     def _kill_server(self, chance: random.Random) -> None:
         with self._noted("kill_server", "server"):
@@ -211,11 +228,11 @@ class Faults:
     # Writes that are refused
 
     @contextmanager
-    def _configured(self, kind: str, name: str, value: str, normal: str) -> Iterator[None]:
-        with self._noted(kind, "server"):
+    def _configured(self, kind: str, name: str, value: str, normal: str) -> Iterator[Fault]:
+        with self._noted(kind, "server") as fault:
             self.house.server.do("CONFIG", "SET", name, value)
             try:
-                yield
+                yield fault
             finally:
                 self.house.server.do("CONFIG", "SET", name, normal)
 
@@ -236,11 +253,13 @@ class Faults:
         if not self._can_limit_files("disk_refuses"):
             return
         server = self.house.server
-        with self._configured("disk_refuses", "appendfsync", "everysec", "always"):
+        with self._configured("disk_refuses", "appendfsync", "everysec", "always") as fault:
             server.let_files_grow_to(server.written() + chance.randrange(4_000))
-            with contextlib.suppress(TimeoutError):
+            try:
                 server.until(lambda: self._aof_status() == "err", within=5)
                 time.sleep(self._how_long(chance))
+            except TimeoutError:
+                fault.bit = False
             server.let_files_grow_to(None)
             server.until(lambda: self._aof_status() == "ok")
 
@@ -249,10 +268,12 @@ class Faults:
         if not self._can_limit_files("disk_full"):
             return
         server = self.house.server
-        with self._noted("disk_full", "server"):
+        with self._noted("disk_full", "server") as fault:
             server.let_files_grow_to(server.written() + chance.randrange(4_000))
-            with contextlib.suppress(TimeoutError):
+            try:
                 server.until(lambda: server.process is None or server.process.poll() is not None, within=5)
+            except TimeoutError:
+                fault.bit = False
             server.kill()
             server.start()
 

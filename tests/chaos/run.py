@@ -98,8 +98,7 @@ def run(wanted: Wanted) -> Told:
         faults.end()
         house.close()
     verdict = judge(evidence)
-    kinds = Counter(fault.kind for fault in faults.done)
-    return Told(wanted, verdict, house.troubles, kinds, faults.not_here, time.monotonic() - began, folder)
+    return Told(wanted, verdict, house.troubles, faults.by_kind, faults.not_here, time.monotonic() - began, folder)
 
 
 def _until_enough(house: House, faults: Faults, wanted: Wanted) -> None:
@@ -107,9 +106,10 @@ def _until_enough(house: House, faults: Faults, wanted: Wanted) -> None:
     fires: set[str] = set()
     position, told_at = 0, time.monotonic()
     with house.book.open() as book:
-        while len(fires) < wanted.fires or faults.injected < wanted.faults:
+        while len(fires) < wanted.fires or faults.injected < wanted.faults or faults.missing:
             if time.monotonic() > deadline:
-                house.troubles.append(f"after {wanted.longest:g} s there were {len(fires)} fires")
+                missing = f", and no {', '.join(sorted(faults.missing))}" if faults.missing else ""
+                house.troubles.append(f"after {wanted.longest:g} s there were {len(fires)} fires{missing}")
                 return
             time.sleep(0.2)
             book.seek(position)
