@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from tests.chaos.evidence import AHEAD_MS, Facts, Run, prompt_of
+from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, Facts, Run, prompt_of
 
 RETRY_MS = 0.3 * 0.75 * 1000
 SLACK_MS = 30
+RUNS_ON = ("kill_daemon", "stop_daemon", "kill_all", "stood still")
+"""What may leave an attempt running beside the next one. A daemon that is told to end waits for its own, or stops them,
+before it gives anything back."""
 
 
 def no_attempt_began_twice(facts: Facts) -> None:
@@ -39,10 +42,11 @@ def _explain(facts: Facts, before: Run, after: Run) -> None:
     counted["second runs"] += 1
     between = (before.began - AHEAD_MS, after.began)
     lost = facts.hindered(before.who, *between)
-    killed = any(kind == "kill_command" for kind, _, _ in facts.harm.get(f"pid:{before.pid}", ()))
+    killed = facts.command_was_killed(before)
     if before.ended > after.began and not killed:
         counted["ran on beside the next attempt"] += 1
-        if not lost:
+        ran_on = before.ended < float("inf")  # of a command that its daemon killed it is not known when it ended
+        if not facts.hindered(before.who, *between, RUNS_ON if ran_on else LOSES_LEASES):
             both = f"attempts {before.attempt} and {after.attempt} of {before.fire}"
             facts.find(f"{both} ran at once, and {before.who} was well")
     elif before.how == "raised" or killed:

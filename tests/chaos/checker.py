@@ -19,6 +19,7 @@ CHECKS = (
     attempts.second_runs_are_explained,
     attempts.at_most_once_where_asked_for,
     ends.ends_are_those_of_the_last_attempt,
+    ends.what_began_ends,
     processes.nobody_ended_by_itself,
     processes.logs_are_quiet,
 )

@@ -38,6 +38,7 @@ class Run:
     attempt: int
     who: str
     pid: int
+    runner: str
     began: float
     ended: float = float("inf")
     how: str = "never ended"
@@ -63,15 +64,24 @@ class Facts:
         self.prompts = of_kind(evidence.keys, "prompt")
         self.docs = {prompt: json.loads(stored["doc"]) for prompt, stored in self.prompts.items()}
         self.fires = of_kind(evidence.keys, "fire")
+        self.fires_of: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+        """By prompt."""
+        for fire, stored in self.fires.items():
+            self.fires_of[prompt_of(fire)][fire] = stored
         self.runs = _runs(evidence.book)
         self.harm: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
         """To whom, what, from when until when: what may cost its victim a lease."""
+        self.losses: list[tuple[float, float]] = []
+        """From when until when each of them was that may cost a daemon its leases."""
         for fault in evidence.faults:
+            if fault["kind"] in LOSES_LEASES:
+                self.losses.append((fault["since"], fault["until"]))
             for who in fault["who"].split():
                 self.harm[who].append((fault["kind"], fault["since"], fault["until"]))
         for line in evidence.book:
             if line["what"] == "stood still":
                 self.harm[line["who"]].append(("stood still", line["wall"] - line["ms"], line["wall"]))
+                self.losses.append((line["wall"] - line["ms"], line["wall"]))
         self.asked: dict[str, set[str]] = defaultdict(set)
         """By prompt: what clients would do to it."""
         for line in evidence.clients:
@@ -94,20 +104,23 @@ class Facts:
 
     # Who was hindered
 
-    def hindered(self, who: str, since: float, until: float) -> bool:
+    def hindered(self, who: str, since: float, until: float, kinds: tuple[str, ...] = LOSES_LEASES) -> bool:
         """Whether something was done to a daemon that may cost it a lease."""
-        return any(
-            kind in LOSES_LEASES and began <= until and ended >= since for kind, began, ended in self.harm.get(who, ())
-        )
+        return any(kind in kinds and began <= until and ended >= since for kind, began, ended in self.harm.get(who, ()))
 
     def hindrances(self, since: float, until: float) -> int:
-        """How many daemons lost what they held."""
-        return sum(
-            kind in LOSES_LEASES and began <= until and ended >= since
-            for who, faults in self.harm.items()
-            for kind, began, ended in faults
-            if who != "server"
-        )
+        """How often daemons lost what they held; what befell all of them at once cost a fire one holder."""
+        return sum(began <= until and ended >= since for began, ended in self.losses)
+
+    def lost_holds(self, runs: list[Run], attempts: int, since: float, until: float) -> int:
+        """How many of a fire's attempts may have been lost with their daemon, which held them until their end was
+        written. Who held one that never began is not known: it may be anybody."""
+        ends = [*(run.began for run in runs[1:]), until]
+        seen = sum(self.hindered(run.who, run.began - AHEAD_MS, end) for run, end in zip(runs, ends, strict=False))
+        return seen + min(attempts - len(runs), self.hindrances(since, until))
+
+    def command_was_killed(self, run: Run) -> bool:
+        return any(kind == "kill_command" for kind, _, _ in self.harm.get(f"pid:{run.pid}", ()))
 
     def away(self, since: float, until: float) -> bool:
         """Whether the server could not be reached, or took no writes."""
@@ -120,7 +133,7 @@ def _runs(book: list[dict[str, Any]]) -> dict[str, list[Run]]:
     open_runs: dict[tuple[str, int, str, int], Run] = {}
     for line in book:
         if line["what"] == "begin":
-            run = Run(line["fire"], line["attempt"], line["who"], line["pid"], line["wall"])
+            run = Run(line["fire"], line["attempt"], line["who"], line["pid"], line["runner"], line["wall"])
             runs[run.fire].append(run)
             open_runs[run.fire, run.attempt, run.who, run.pid] = run
         elif line["what"] == "end":

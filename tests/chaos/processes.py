@@ -22,11 +22,13 @@ def nobody_ended_by_itself(facts: Facts) -> None:
 
 
 def _never_served(facts: Facts, life: dict[str, Any]) -> bool:
-    """Whether a daemon gave up before it served, because the server was away, or was told to end by then."""
+    """Whether a daemon gave up before it served, because the server was away, or had been told to end by then."""
     if '"event": "serving"' in facts.evidence.logs[life["who"]]:
         return False
     if life["told"] == "term":
         return life["code"] in (-15, 0, 1, 5)
+    if life["told"] == "kill":  # it was about to give up by itself
+        return facts.away(life["began"], life["ended"])
     return life["code"] in (1, 5) and facts.away(life["began"], life["ended"])
 
 

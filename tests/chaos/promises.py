@@ -31,6 +31,10 @@ def everything_has_ended(facts: Facts) -> None:
     for prompt, stored in facts.prompts.items():
         if stored["status"] == "quarantined":
             facts.find(f"{prompt} was set aside")
+        if stored["status"] == "cancelled" and "cancel" not in facts.asked[prompt]:
+            facts.find(f"{prompt} is cancelled, and nobody had asked for that")
+        if stored["status"] == "paused" and "pause" not in facts.asked[prompt]:
+            facts.find(f"{prompt} is paused, and nobody had asked for that")
 
 
 def nothing_acknowledged_is_lost(facts: Facts) -> None:
@@ -109,7 +113,16 @@ def nothing_begins_after_a_cancel(facts: Facts) -> None:
     for fire, runs in facts.runs.items():
         asked = cancelled.get(prompt_of(fire))
         for run in runs:
-            if asked is None or run.began < asked + STOPPED_WITHIN_MS:
-                continue
-            if not facts.hindered(run.who, asked - AHEAD_MS, run.began) and not facts.away(asked, run.began):
+            if asked is not None and run.began > _told_by(facts, run.who, asked):
                 facts.find(f"{fire} began {run.began - asked:.0f} ms after its prompt was cancelled")
+
+
+def _told_by(facts: Facts, who: str, asked: float) -> float:
+    """When a daemon knows that what it holds is cancelled. Later harm is no excuse: what it did not hold by then has
+    ended."""
+    told = asked + STOPPED_WITHIN_MS
+    hindrances = [
+        *((since, until) for _, since, until in facts.harm.get("server", ()) if until >= asked),
+        *((since, until) for _, since, until in facts.harm.get(who, ()) if until >= asked - AHEAD_MS),
+    ]
+    return max(asked, *(until for since, until in hindrances if since <= told), 0) + STOPPED_WITHIN_MS
