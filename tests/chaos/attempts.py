@@ -13,6 +13,10 @@ from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, Facts, Run, prompt_of
 
 RETRY_MS = 0.3 * 0.75 * 1000
 SLACK_MS = 30
+EARLY_MS = 50
+"""As far as a clock may be off that is read in two ways."""
+WELL_WITHIN_MS = 15_000
+"""After the last fault: daemons start again, find the server, sweep (every 5 s) and run what piled up."""
 RUNS_ON = ("kill_daemon", "stop_daemon", "kill_all", "stood still")
 """What may leave an attempt running beside the next one. A daemon that is told to end waits for its own, or stops them,
 before it gives anything back."""
@@ -25,6 +29,26 @@ def no_attempt_began_twice(facts: Facts) -> None:
                 facts.find(f"attempt {attempt} of {fire} began {number} times: a double claim, or a double take")
         if [run.attempt for run in runs] != sorted(run.attempt for run in runs):
             facts.find(f"the attempts of {fire} began as {[run.attempt for run in runs]}")
+
+
+def nothing_begins_early(facts: Facts) -> None:
+    for fire, runs in facts.runs.items():
+        due = float(facts.fires.get(fire, {}).get("due", 0))
+        if runs[0].began < due - EARLY_MS:
+            facts.find(f"{fire} began {due - runs[0].began:.0f} ms before it was due")
+
+
+def nothing_waits_once_all_is_well(facts: Facts) -> None:
+    """Of one-shots, for which nothing has to end before."""
+    for fire, runs in facts.runs.items():
+        doc, stored = facts.docs.get(prompt_of(fire)), facts.fires.get(fire)
+        if doc is None or stored is None or doc["schedule"]["kind"] != "once" or runs[0].attempt > 1:
+            continue
+        due = max(float(stored["due"]), float(facts.prompts[prompt_of(fire)]["created_at"]))
+        late = runs[0].began - due
+        facts.counted["one-shots that began a second late or more"] += late >= 1_000
+        if late > WELL_WITHIN_MS and not facts.anything_wrong(runs[0].began - WELL_WITHIN_MS, runs[0].began):
+            facts.find(f"{fire} began {late:.0f} ms late, and in the last {WELL_WITHIN_MS} ms of them all was well")
 
 
 def second_runs_are_explained(facts: Facts) -> None:

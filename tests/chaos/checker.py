@@ -4,7 +4,7 @@ faults, the ends of the processes and their logs, and the keys, read by a plain 
 
 from __future__ import annotations
 
-from tests.chaos import attempts, ends, processes, promises
+from tests.chaos import answers, attempts, ends, processes, promises
 from tests.chaos.evidence import Evidence, Facts, Verdict
 
 CHECKS = (
@@ -15,7 +15,12 @@ CHECKS = (
     promises.one_shots_fired_once,
     promises.every_occurrence_is_accounted_for,
     promises.nothing_begins_after_a_cancel,
+    answers.changes_that_were_acknowledged_hold,
+    answers.pauses_that_were_acknowledged_hold,
+    answers.manual_runs_are_those_that_were_asked_for,
     attempts.no_attempt_began_twice,
+    attempts.nothing_begins_early,
+    attempts.nothing_waits_once_all_is_well,
     attempts.second_runs_are_explained,
     attempts.at_most_once_where_asked_for,
     ends.ends_are_those_of_the_last_attempt,

@@ -112,6 +112,9 @@ class Facts:
         """How often daemons lost what they held; what befell all of them at once cost a fire one holder."""
         return sum(began <= until and ended >= since for began, ended in self.losses)
 
+    def anything_wrong(self, since: float, until: float) -> bool:
+        return any(began <= until and ended >= since for faults in self.harm.values() for _, began, ended in faults)
+
     def lost_holds(self, runs: list[Run], attempts: int, since: float, until: float) -> int:
         """How many of a fire's attempts may have been lost with their daemon, which held them until their end was
         written. Who held one that never began is not known: it may be anybody."""

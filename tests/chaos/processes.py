@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from tests.chaos.evidence import Facts
+
+GIVES_UP_WITHIN_MS = 3_000
+"""From the last answer that a starting daemon did not get to the end of its process."""
+LAST_WORDS_MS = 7_000
+"""For so long a daemon that stops tries to write what came of its fires (6 s), on a busy machine."""
 
 
 def nobody_ended_by_itself(facts: Facts) -> None:
@@ -25,11 +31,15 @@ def _never_served(facts: Facts, life: dict[str, Any]) -> bool:
     """Whether a daemon gave up before it served, because the server was away, or had been told to end by then."""
     if '"event": "serving"' in facts.evidence.logs[life["who"]]:
         return False
-    if life["told"] == "term":
-        return life["code"] in (-15, 0, 1, 5)
-    if life["told"] == "kill":  # it was about to give up by itself
+    if life["told"] == "kill":  # it may have stood still for long, about to give up by itself
         return facts.away(life["began"], life["ended"])
-    return life["code"] in (1, 5) and facts.away(life["began"], life["ended"])
+    if life["told"] == "term" and life["code"] in (-15, 0):
+        return True
+    late = facts.hindered(
+        life["who"], life["ended"] - GIVES_UP_WITHIN_MS, life["ended"]
+    )  # whoever harms it notes its end
+    since = life["began"] if late else life["ended"] - GIVES_UP_WITHIN_MS
+    return life["code"] in (1, 5) and facts.away(since, life["ended"])
 
 
 def logs_are_quiet(facts: Facts) -> None:
@@ -45,7 +55,12 @@ def logs_are_quiet(facts: Facts) -> None:
                 continue
             event, level = said.get("event", ""), said.get("level", "")
             facts.counted[f"log: {event}"] += level in ("warning", "error", "critical")
-            if level in ("error", "critical") or "exception" in said:
-                left_behind = event == "fires_left_behind" and facts.away(life["ended"] - 30_000, life["ended"])
-                if not left_behind:
-                    facts.find(f"{who} logged an error: {line[:600]}")
+            if level not in ("error", "critical") and "exception" not in said:
+                continue
+            if event != "fires_left_behind" or not _was_away_to_the_last(facts, said["timestamp"]):
+                facts.find(f"{who} logged an error: {line[:600]}")
+
+
+def _was_away_to_the_last(facts: Facts, timestamp: str) -> bool:
+    at = datetime.fromisoformat(timestamp).timestamp() * 1000
+    return facts.away(at - LAST_WORDS_MS, at)

@@ -30,23 +30,48 @@ def findings(
     clients: list[dict[str, Any]] | None = None,
     fire: dict[str, str] | None = None,
     prompt: dict[str, str] | None = None,
-    **doc: Any,
+    account: tuple[str, ...] = (),
+    manual: tuple[str, ...] = (),
+    doc: dict[str, Any] | None = None,
+    life: dict[str, Any] | None = None,
+    log: str = "",
 ) -> list[str]:
     """What the checker says of one one-shot, and nothing else on the server."""
-    definition = {"name": "c1-1", "schedule": {"kind": "once"}, "on_crash": "rerun", "retries": 3} | doc
+    definition = {
+        "name": "c1-1",
+        "schedule": {"kind": "once"},
+        "on_crash": "rerun",
+        "retries": 3,
+        "text": "quick 1",
+    } | (doc or {})
     stored = {"status": "executed", "ended_at": "9000", "created_at": "1", "version": "1", "next_at": ""}
     stored |= {"doc": json.dumps(definition)} | (prompt or {})
     result = json.dumps({"text": text or f"{FIRE}#{attempt}"})
     fired = {"status": "succeeded", "due": "5000", "queued_at": "4000", "ended_at": "9000", "attempt": str(attempt)}
-    keys = {
+    keys: dict[str, Any] = {
         f"prompt:{PROMPT}": stored,
         f"fire:{FIRE}": fired | {"result": result, "reason": ""} | (fire or {}),
         f"history:{PROMPT}": [(FIRE, 5000.0)],
         f"by:status:{stored['status']}": [(PROMPT, 1.0)],
         "by:platform:default": [(PROMPT, 1.0)],
     }
+    for number, run in enumerate(manual):
+        keys[f"fire:{run}"] = fired | {"status": "succeeded", "reason": "", "result": json.dumps({"text": f"{run}#1"})}
+        keys[f"history:{PROMPT}"].append((run, 6000.0))
+        book = [*book, *(one | {"fire": run, "pid": 8 + number} for one in once(1, 6_000, 6_010))]
+    if account:
+        keys[f"spans:{PROMPT}"] = [json.dumps({"kind": kind, "at": "4600"}) for kind in account]
     done = ASKED | {"what": "done", "prompt": PROMPT}
-    evidence = Evidence(book, [ASKED, done, *(clients or [])], faults or [], [], {}, keys, {}, LONG_AFTER)
+    evidence = Evidence(
+        book,
+        [ASKED, done, *(clients or [])],
+        faults or [],
+        [life] if life else [],
+        {"d1.1": log} if life else {},
+        keys,
+        {},
+        LONG_AFTER,
+    )
     return judge(evidence).findings
 
 
@@ -87,7 +112,7 @@ def test_an_attempt_that_begins_twice_is_a_double_claim() -> None:
 
 def test_a_fire_that_may_run_once_and_ran_twice_is_found_whatever_happened() -> None:
     book = once(1, 5_000, None) + once(2, 8_000, 8_010, "d2.1")
-    [finding] = findings(book, KILLED, attempt=2, on_crash="interrupt", retries=0)
+    [finding] = findings(book, KILLED, attempt=2, doc={"on_crash": "interrupt", "retries": 0})
     assert "at most once" in finding
 
 
@@ -110,8 +135,16 @@ def test_a_one_shot_that_nobody_touched_is_not_skipped_nor_cancelled() -> None:
     skipped = {"status": "skipped", "reason": "busy", "attempt": "0"}
     assert len(findings([], fire=skipped)) == 1
     assert len(findings([], fire=skipped | {"reason": "paused"})) == 1
-    assert findings([], fire=skipped | {"reason": "paused"}, clients=asks("pause", 4_500)) == []
-    assert len(findings([], fire=skipped | {"reason": "replaced"}, clients=asks("pause", 4_500))) == 1
+    assert (
+        findings(
+            [],
+            fire=skipped | {"reason": "paused"},
+            clients=asks("pause", 4_500) + asks("resume", 4_700),
+            account=("paused", "resumed"),
+        )
+        == []
+    )
+    assert len(findings([], fire=skipped | {"reason": "replaced"})) == 1
     cancelled = {"status": "cancelled", "reason": "prompt_cancelled", "attempt": "0"}
     assert len(findings([], fire=cancelled)) == 1
     gone = {"status": "cancelled"}
@@ -124,7 +157,7 @@ def test_a_prompt_is_paused_or_cancelled_where_a_client_asked_for_it() -> None:
         stored = {"status": status, "paused_at": "6000"} if status == "paused" else {"status": status}
         [finding] = findings(book, prompt=stored)
         assert f"is {status}" in finding
-        assert findings(book, prompt=stored, clients=asks(deed, 6_000)) == []
+        assert findings(book, prompt=stored, clients=asks(deed, 6_000), account=(status,)) == []
 
 
 def test_a_fire_fails_when_its_retries_are_used_up() -> None:
@@ -132,7 +165,7 @@ def test_a_fire_fails_when_its_retries_are_used_up() -> None:
     book = once(1, 5_000, 5_010, how="raised")
     [finding] = findings(book, fire=failed)
     assert "1 of its attempts failed, where 3 are tried again" in finding
-    assert findings(book, fire=failed, retries=0) == []
+    assert findings(book, fire=failed, doc={"retries": 0}) == []
 
 
 def test_a_failure_that_no_attempt_had_is_not_counted() -> None:
@@ -198,3 +231,85 @@ def test_who_could_not_hear_of_a_cancel_may_begin_what_it_held() -> None:
     for hindrance in (fault("stop_daemon", "d1.1", 4_400, 9_000), fault("stall_server", "server", 4_600, 9_000)):
         assert findings(book, [hindrance], clients=cancelled, prompt=gone, fire=ran) == []
     assert len(findings(book, clients=cancelled, prompt=gone, fire=ran)) == 1
+
+
+# What clients were told
+
+
+def test_a_cancel_that_was_acknowledged_and_lost_is_found() -> None:
+    [finding] = findings(once(1, 5_000, 5_010), clients=asks("cancel", 5_100))
+    assert finding == f"cancel of {PROMPT} was acknowledged, and it is executed"
+
+
+def test_an_edit_that_was_acknowledged_and_lost_is_found() -> None:
+    book = once(1, 5_000, 5_010)
+    edited = asks("edit", 4_500, version=2, text="quick 2")
+    assert findings(book, clients=edited, prompt={"version": "2"}, doc={"text": "quick 2"}) == []
+    assert len(findings(book, clients=edited, prompt={"version": "1"})) == 1
+    assert len(findings(book, clients=edited, prompt={"version": "2"})) == 1
+    two = edited + asks("edit", 4_600, version=2, text="quick 3")
+    assert any("another change" in finding for finding in findings(book, clients=two, prompt={"version": "2"}))
+
+
+def test_a_pause_that_was_acknowledged_and_lost_is_found() -> None:
+    book = once(1, 5_000, 5_010)
+    paused = asks("pause", 4_500)
+    assert any("its account tells of 0" in finding for finding in findings(book, clients=paused))
+    assert any("nobody resumed" in finding for finding in findings(book, clients=paused, account=("paused",)))
+    resumed = paused + asks("resume", 4_700)
+    assert findings(book, clients=resumed, account=("paused", "resumed")) == []
+    assert len(findings(book, clients=resumed, account=("paused",))) == 1
+
+
+def test_a_manual_run_that_was_acknowledged_is_there_once() -> None:
+    book = once(1, 5_000, 5_010)
+    run = f"{PROMPT}+6000"
+    assert len(findings(book, clients=asks("run", 6_000, fire=run))) == 1
+    assert findings(book, clients=asks("run", 6_000, fire=run), manual=(run,)) == []
+    twice = findings(book, clients=asks("run", 6_000, fire=run), manual=(run, f"{PROMPT}+6001"))
+    assert any("there are 2 such fires" in finding for finding in twice)
+
+
+# When it began
+
+
+def test_what_begins_before_it_is_due_is_found() -> None:
+    [finding] = findings(once(1, 4_900, 4_910))
+    assert "100 ms before it was due" in finding
+
+
+def test_what_still_waits_when_all_has_been_well_for_long_is_found() -> None:
+    book = once(1, 40_000, 40_010)
+    ran = {"ended_at": "41000"}
+    [finding] = findings(book, [fault("cut", "server", 5_000, 20_000)], fire=ran)
+    assert "35000 ms late" in finding
+    assert findings(book, [fault("cut", "server", 5_000, 30_000)], fire=ran) == []
+
+
+# Who ended, and how
+
+
+SERVING = json.dumps({"event": "serving", "level": "info"})
+
+
+def test_who_gives_up_starting_is_excused_by_the_fault_that_it_met_and_by_none_before() -> None:
+    book = once(1, 5_000, 5_010, "d2.1")
+    life = {"who": "d1.1", "began": 10_000.0, "ended": 40_000.0, "code": 1, "told": ""}
+    said = "error: the server does not answer"
+    assert findings(book, [fault("cut", "server", 38_000, 39_000)], life=life, log=said) == []
+    assert len(findings(book, [fault("cut", "server", 11_000, 12_000)], life=life, log=said)) == 2
+
+
+def test_fires_are_left_behind_only_where_the_server_is_away_to_the_last() -> None:
+    book = once(1, 5_000, 5_010, "d2.1")
+    left = {"event": "fires_left_behind", "level": "error", "timestamp": "1970-01-01T00:00:40.000+00:00"}
+    told: dict[str, Any] = {"life": {"who": "d1.1", "began": 1.0, "ended": 41_000.0, "code": 0, "told": "term"}}
+    told["log"] = f"{SERVING}\n{json.dumps(left)}"
+    assert findings(book, [fault("kill_server", "server", 30_000, 35_000)], **told) == []
+    assert len(findings(book, [fault("kill_server", "server", 20_000, 25_000)], **told)) == 1
+
+
+def test_who_serves_and_ends_by_itself_is_found() -> None:
+    life = {"who": "d1.1", "began": 1.0, "ended": 41_000.0, "code": 1, "told": ""}
+    outage = [fault("kill_server", "server", 35_000, 41_000)]
+    assert len(findings(once(1, 5_000, 5_010, "d2.1"), outage, life=life, log=SERVING)) == 1
