@@ -53,7 +53,7 @@ class EngineSettings(BaseModel):
     watch_period: Seconds = 0.25
     """How often a daemon looks for what another one left lying."""
     heartbeat_period: Seconds = 4.0
-    retention_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    retention_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = 30.0
     """Ended prompts and old fires are deleted after this many days."""
     cleanup_period: Seconds = 3600.0
     keep_fires: Annotated[int, Field(ge=1)] = 1000

@@ -44,12 +44,17 @@ _numbers = itertools.count(1)
 WAITING = ("chaos", "e2e", "embedded", "mcp", "cli")
 """The folders of tests with processes of their own, those that take longest first."""
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.load_profile("house")
+# How long an example takes says more about the machine than about the code. The gate draws the same examples each time;
+# what is new is looked for at night (`make nightly`).
+settings.register_profile(
+    "gate", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, derandomize=True
+)
+settings.register_profile("night", settings.get_profile("gate"), derandomize=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    at_night = "FUZZ" in os.environ or config.option.markexpr == "nightly"
+    settings.load_profile("night" if at_night else "gate")
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # a background job of a shell: its children would inherit that

@@ -557,6 +557,11 @@ async def test_cleanup_refuses_what_is_no_number_of_days(days: Any) -> None:
     assert answer == {"error": f"days_to_keep={days!r} is not a number of days (0 or more)"}
 
 
+async def test_cleanup_refuses_days_that_no_calendar_has() -> None:
+    answer = json.loads(await cleanup_expired_prompts(connect("memory:days").client, days_to_keep=10**400))
+    assert answer["error"].endswith("is out of range")
+
+
 async def test_the_background_tasks_have_names_periods_and_seven_days(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.claiming import Claimer
 from scheduled_prompts.engine.hooks import FireHook, Hooks, PromptHook
 from scheduled_prompts.engine.membership import Membership
-from scheduled_prompts.engine.retention import DAY_MS, cleanup
+from scheduled_prompts.engine.retention import cleanup
 from scheduled_prompts.engine.rules import apply_new_rules
 from scheduled_prompts.engine.sweep import sweep
 from scheduled_prompts.engine.timers import Timers
@@ -29,6 +29,7 @@ from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
 from scheduled_prompts.scheduler import HouseRules, Scheduler, read_daemons
+from scheduled_prompts.scheduler.cleaning import DAY_MS
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import read_halt

@@ -5,12 +5,12 @@ from __future__ import annotations
 import structlog
 
 from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
+from scheduled_prompts.scheduler.cleaning import days_ago
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Purged, Unreadable
 
 log = structlog.get_logger()
 
-DAY_MS = 86_400_000
 PAGE = 500
 VISITED = (
     PromptStatus.EXECUTED,
@@ -25,8 +25,8 @@ VISITED = (
 async def cleanup(store: Store, days: float, *, keep: int | None = None, orphans: bool = True) -> Purged:
     """Delete what ended more than `days` ago, and of each living prompt all but the latest `keep` fires. Retention
     counts from when a prompt ended, or from when it was created where that is unknown; one with neither is logged and
-    left, and so is one that cannot be read. `orphans`: what belongs to no prompt goes, too."""
-    before = store.clock.now() - round(days * DAY_MS)
+    left, and so is one that cannot be read. `orphans`: what belongs to no prompt goes, too. Raises InvalidInput."""
+    before = days_ago(store, days)
     prompts = fires = 0
     undated: list[str] = []
     for status in VISITED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.errors import InvalidInput, quoted
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.scheduler.finding import page_of_prompts
 from scheduled_prompts.store import Store
@@ -13,10 +13,15 @@ PAGE = 500
 MOST_DAYS = 36_500
 
 
-async def clean_up(store: Store, owner: str | None, days: float) -> Purged:
+def days_ago(store: Store, days: float) -> int:
+    """ms UTC. Raises InvalidInput where that is before all calendars, or no number."""
     if not 0 <= days <= MOST_DAYS:
-        raise InvalidInput(f"days={days:g} is out of range", hint=f"0 to {MOST_DAYS:,}")
-    before = store.clock.now() - round(days * DAY_MS)
+        raise InvalidInput(f"days={quoted(days)} is out of range", hint=f"0 to {MOST_DAYS:,}")
+    return store.clock.now() - round(days * DAY_MS)
+
+
+async def clean_up(store: Store, owner: str | None, days: float) -> Purged:
+    before = days_ago(store, days)
     deleted = Purged(0, 0, [])
     for status in (PromptStatus.EXECUTED, PromptStatus.CANCELLED):
         cursor: str | None = None

@@ -122,5 +122,8 @@ def test_what_has_ended_is_deleted_now(server_cli: CommandLine) -> None:
     assert server_cli("show", prompt).code == 3
 
 
-def test_days_below_zero_are_refused(cli: CommandLine) -> None:
-    assert cli("cleanup", "--days", "-1").code == 2
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e305", "9" * 400])
+def test_days_beyond_all_calendars_are_refused(cli: CommandLine, days: str) -> None:
+    answer = cli("cleanup", "--days", days)
+    assert answer.code == 2
+    assert "unexpected" not in answer.err
