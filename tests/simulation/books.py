@@ -48,11 +48,16 @@ class Hold:
     since: Instant
     renewed: float
     """By the server's clock."""
+    renewed_at: Instant
+    asked_at: Instant
+    """When its daemon asked for it, by its own clock."""
     until: Instant = float("inf")
     end: str = "held"
     """`reaped`, or what it was settled with."""
     reason: str = ""
     run: Run | None = None
+    told_to_stop: Instant = float("inf")
+    """When a renewal was answered so, and nothing had begun."""
 
 
 @dataclass
@@ -94,6 +99,8 @@ class Books:
     """By fire."""
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[str, Claim] = field(default_factory=dict)
+    tried: dict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+    """By prompt: when one of its fires was to be claimed, whatever was answered."""
     definitions: dict[str, list[Definition]] = field(default_factory=lambda: defaultdict(list))
     processes: dict[str, Process] = field(default_factory=dict)
     cancelled: dict[str, Instant] = field(default_factory=dict)
@@ -273,6 +280,7 @@ class Reading:
             return
         for item, answer in event.items:
             self.books.answered[answer] += 1
+            self.books.tried[item["id"]].append(event.at)
             if answer != "claimed":
                 continue
             prompt, fire = item["id"], item["fire"]
@@ -318,7 +326,16 @@ class Reading:
             if deadline and attempt == 1 and event.server > float(deadline) + 1:
                 self._find(event, f"{fire} was taken {event.server - float(deadline):.0f} ms after it was too late")
             self._attempts[fire] = attempt
-            hold = Hold(fire, attempt, event.facts["op"], event.who, event.at, event.server)
+            hold = Hold(
+                fire,
+                attempt,
+                event.facts["op"],
+                event.who,
+                event.at,
+                event.server,
+                event.at,
+                event.at - event.server + event.called,
+            )
             self._held[fire] = hold
             self.books.holds[fire].append(hold)
             self._count_slot(event)
@@ -359,7 +376,9 @@ class Reading:
         for fire, token, answer in event.items:
             hold = self._held.get(fire)
             if hold is not None and hold.token == token:
-                hold.renewed = event.server
+                hold.renewed, hold.renewed_at = event.server, event.at
+                if answer in ("cancel", "take_back") and hold.run is None:
+                    hold.told_to_stop = min(hold.told_to_stop, event.at)
                 if answer == "lost":
                     self._find(event, f"{fire} is held, and was not renewed")
             elif answer != "lost":

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 PUNCTUAL_MS = 1_000
 """How late an attempt may begin where nothing went wrong."""
+TICK_MS = 1_500
+"""A daemon looks once a second whether it is time to renew its leases, and its answer takes a moment."""
+AT_ONCE_MS = 500
+"""So long a message or an answer may take, where nothing is wrong with the line."""
 COOPERATIVE = {"succeed", "slow", "hang", "raise when cancelled", "fail", "ask for a retry", "give up"}
 """Moods of a runner that lets itself be cancelled."""
 
@@ -39,9 +43,11 @@ def judge(world: World) -> Books:
         judge.nothing_began_early,
         judge.each_runs_what_was_claimed,
         judge.second_runs_are_explained,
+        judge.leases_are_lost_only_to_faults,
         judge.at_most_once_where_asked_for,
         judge.two_runs_at_once_only_where_a_lease_was_lost,
         judge.ends_are_what_the_runner_said,
+        judge.ends_that_are_not_well_have_their_reason,
         judge.retried_when_it_was_to_be,
         judge.nobody_is_told_no_for_what_was_done,
         judge.punctual,
@@ -163,7 +169,8 @@ class _Judge:
             claim = self.books.claims.get(run.fire)
             if claim is None:
                 continue
-            may_be_wrong = self.world.lines[run.who].slowest / 2 + 1.5 + (6_000 if stepped else 0)
+            slowest = max((ms for _, ms in self.world.lines[run.who].told_time), default=0.0)
+            may_be_wrong = slowest / 2 + 1.5 + (6_000 if stepped else 0)
             early = claim.due - run.began.server
             if early > may_be_wrong:
                 self.find(f"{run.fire} began {early:.1f} ms before it was due, in {run.who}")
@@ -191,46 +198,50 @@ class _Judge:
         """None, or why there ought to be no attempt after this one."""
         run, claim = hold.run, self.books.claims[hold.fire]
         if hold.end == "reaped":
-            if not self._was_hindered(hold):
-                return f"attempt {hold.attempt} in {hold.who} was reaped, and nothing had kept that from renewing it"
-            return None
+            return None  # see `leases_are_lost_only_to_faults`
         if hold.end == "queued":
             return None if hold.reason in ("given_back", "stopped") else f"the one before was put back: {hold.reason}"
         if hold.end == "retrying":
             if run is None:
                 return "the one before failed and never began"
-            timed_out = run.how == "cancelled" and run.ended - run.began.at >= run.began.timeout * 1000 - 10
-            if timed_out and claim.item["on_crash"] == "interrupt":
+            if hold.reason == "timed_out" and claim.item["on_crash"] == "interrupt":
                 return "the one before timed out, and may have done its work"
             ok = run.how in ("raised", "cancelled") or run.ended - run.began.at >= run.began.timeout * 1000 - 10
             return None if ok else f"the one before ended {run.how}"
         return f"the one before had ended {hold.end}"
 
+    def leases_are_lost_only_to_faults(self) -> None:
+        for hold in self.books.all_holds:
+            if hold.end == "reaped" and not self._was_hindered(hold):
+                self.find(
+                    f"attempt {hold.attempt} of {hold.fire} in {hold.who} was reaped, and nothing had kept that from "
+                    "renewing it"
+                )
+
     def _was_hindered(self, hold: Hold) -> bool:
-        process = self.books.processes[hold.who]
-        lease = self.world.plan.settings.lease_ms
-        if process.over <= hold.until:
-            return True
-        start, end = hold.until - lease - 10_000, hold.until
-        broke = self.world.lines[hold.who].broke_at
-        if any(start <= at <= end for at in broke):
-            return True
-        kinds = (
-            "freeze",
-            "suspend",
-            "lid",
-            "stall",
-            "slow",
-            "server_away",
-            "kill_all",
-            "full_disk",
-            "server_step",
-            "cut",
-        )
-        return any(
-            w.kind in kinds and w.is_of(hold.who) and w.start <= end and w.end >= start
-            for w in self.world.faults.windows
-        )
+        """Whether at each time at which its daemon was to renew it, from the last renewal on, something was wrong."""
+        settings = self.world.plan.settings
+        between = settings.renewal_period * 1000 + TICK_MS
+        hindrances = self._hindrances(hold.who)
+        asked = hold.asked_at - TICK_MS
+        if hold.run is None and any(start <= hold.since and end >= asked for start, end in hindrances):
+            return True  # it may never have heard that it got it
+        well_until = hold.renewed_at
+        for start, end in sorted([*hindrances, (hold.renewed_at + settings.lease_ms, float("inf"))]):
+            if end >= well_until:
+                if start - well_until > between:
+                    return False
+                well_until = end
+        return True
+
+    def _hindrances(self, who: str) -> list[tuple[float, float]]:
+        """From when to when a daemon could not renew, or its lease was no lease long (true ms)."""
+        look = self.world.plan.settings.watch_period * 1000
+        spans = [(self.books.processes[who].over, float("inf")), *self.world.lines[who].hampered]
+        for window in self.world.faults.windows:
+            if window.kind in ("freeze", "suspend", "lid", "server_step") and window.is_of(who):
+                spans.append((window.start, window.end + look))
+        return spans
 
     def at_most_once_where_asked_for(self) -> None:
         for fire, runs in self.books.runs.items():
@@ -283,6 +294,50 @@ class _Judge:
         gone = {fire for fire in self.books.claims if fire not in self.fires}
         if gone and self.world.plan.settings.retention_days > 1 and self.world.plan.form != "year":
             self.find(f"{len(gone)} fires were claimed and are nowhere: {sorted(gone)[:3]}")
+
+    def ends_that_are_not_well_have_their_reason(self) -> None:
+        for fire, stored in self.fires.items():
+            wrong = self._unfounded(fire, stored["status"], stored.get("reason", ""))
+            if wrong is not None:
+                self.find(f"{fire} is {stored['status']} ({stored.get('reason', '')}): {wrong}")
+
+    def _unfounded(self, fire: str, status: str, reason: str) -> str | None:
+        """Why a fire ought not to have ended so; None where it ought to, or that is not judged here."""
+        holds = self.books.holds.get(fire, [])
+        claim = self.books.claims.get(fire)
+        if claim is None or status not in ("failed", "timed_out", "interrupted"):
+            return None
+        definition = self.books.definition(prompt_of(fire), int(claim.item["version"]))
+        if definition is None:
+            return "nobody knows what it was"
+        once = claim.item["on_crash"] == "interrupt"
+        retried, retries = sum(hold.end == "retrying" for hold in holds), definition.doc.get("retries", 4)
+        crashes = sum(hold.end == "reaped" for hold in holds)
+        run = holds[-1].run if holds else None
+        match status, reason:
+            case "failed", "crashed":
+                most = self.world.plan.settings.max_crashes
+                return None if crashes == most else f"it lost {crashes} daemons, and may lose {most}"
+            case "failed", "permanent":
+                final = run is not None and run.began.mood in ("give up", "nonsense")
+                return None if final else "its runner did not say so"
+            case "interrupted", "crashed" | "stopped":
+                return None if once else "it was to be run again"
+            case "failed", "superseded":
+                tried = self.books.tried[prompt_of(fire)]
+                gave_way = retried > 0 and any(at >= holds[-1].until for at in tried)
+                return None if gave_way else "it did not give way to a later one"
+            case _, "paused":
+                return None if self._may_be_paused(prompt_of(fire)) else "nobody paused its prompt"
+            case (("failed" | "timed_out"), ""):
+                may_end = retried >= retries or (status == "timed_out" and once)
+                return None if may_end else f"it was retried {retried} times of {retries}"
+        return "nothing leads to this here"
+
+    def _may_be_paused(self, prompt: str) -> bool:
+        """By a client, or for having failed too often."""
+        by_failures = any(one.doc.get("pause_after", 5) for one in self.books.definitions[prompt])
+        return by_failures or bool(self.books.pauses.get(prompt))
 
     def retried_when_it_was_to_be(self) -> None:
         """No attempt before its delay is over, nor more than the prompt's retries."""
@@ -423,6 +478,28 @@ class _Judge:
                 self.find(
                     f"attempt {run.attempt} of {run.fire} began {at - asked:.0f} ms after its prompt was cancelled"
                 )
+        self._nothing_starts_that_was_taken_back()
+
+    def _nothing_starts_that_was_taken_back(self) -> None:
+        """By a pause, of which its daemon hears at once; by whatever it was, once a renewal was told of it."""
+        for hold in self.books.all_holds:
+            if hold.run is None:
+                continue
+            at, said = hold.run.began.at, f"attempt {hold.attempt} of {hold.fire} began"
+            paused = min(self._pauses_ahead_of(hold), default=float("inf"))
+            if at > paused + AT_ONCE_MS and not self._is_out_of_touch(hold.who, paused - 10_000, at):
+                self.find(f"{said} {at - paused:.0f} ms after its prompt was paused")
+            told = hold.told_to_stop
+            if at > told + AT_ONCE_MS and not Spans(self._hindrances(hold.who)).touch(told, at):
+                self.find(f"{said} {at - told:.0f} ms after a renewal was told that it is to stop")
+
+    def _pauses_ahead_of(self, hold: Hold) -> Iterator[float]:
+        """When its prompt was paused after it was taken, and before it was due."""
+        claim = self.books.claims[hold.fire]
+        if claim.item["trigger"] != "schedule" or hold.run is None:
+            return
+        due = claim.due + hold.run.began.at - hold.run.began.server
+        yield from (since for since, _ in self.books.pauses.get(prompt_of(hold.fire), []) if hold.since < since < due)
 
     # Money
 
@@ -448,6 +525,9 @@ class _Judge:
     # The account
 
     def accounted_for(self) -> None:
+        untold = of_kind(self.keys, "prompt").keys() - self.world.explained.keys()
+        if untold:
+            self.find(f"nothing was explained of {len(untold)} prompts: {sorted(untold)[:3]}")
         for prompt, explained in self.world.explained.items():
             for finding in check_account(self.world, self.books, prompt, explained):
                 self.find(finding)

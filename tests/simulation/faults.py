@@ -78,8 +78,7 @@ class Faults:
             for is_busy, wait in ((True, length), (False, 0.0)):
                 self.is_busy = is_busy
                 for member in self._world.daemons:
-                    if member.daemon is not None:
-                        member.daemon.stop()
+                    member.stop()
                 await asyncio.sleep(wait)
 
     async def heal_all(self) -> None:
@@ -154,11 +153,10 @@ class Faults:
             return
         process = member.process
         async with self._window("deploy", process.name):
-            member.daemon.stop()
+            member.stop()
             if hurried:
                 await asyncio.sleep(self._world.chance.uniform(0, 2))
-                if member.daemon is not None:
-                    member.daemon.stop()
+                member.stop()
             await process.ended.wait()
             await asyncio.sleep(4.0)
 

@@ -23,6 +23,9 @@ from tests.simulation.server import NAMES, SimServer
 TIMEOUT = 5.0
 """After so many seconds without an answer a client gives up, as the package's own settings have it."""
 
+SLOW_MS = 100
+"""An answer that takes longer is slow."""
+
 
 @dataclass
 class Weather:
@@ -47,10 +50,12 @@ class Line:
         self.process = process
         self.weather = Weather()
         self.broke_at: list[float] = []
-        """When (true ms) an answer did not come."""
-        self.slowest = 0.0
-        """The greatest difference between the two ways of one question for the time, in ms: so much the clock may be
-        wrong, twice."""
+        """When (true ms) an answer did not come, or a write was refused."""
+        self.hampered: list[tuple[float, float]] = []
+        """Commands that failed, or were slow: from when to when (true ms)."""
+        self.told_time: list[tuple[float, float]] = []
+        """When (true ms) the time was asked for, and the difference between the two ways, in ms: so much the clock may
+        be wrong, twice."""
         self._chance = chance
         self._loop = server.loop
         self._subscribed: list[SimPubSub] = []
@@ -72,14 +77,15 @@ class Line:
     async def send(self, name: str, *args: Any, **options: Any) -> Any:
         loop, weather, chance = self._loop, self.weather, self._chance
         shown = NAMES.get(args[0], name) if name == "evalsha" else name
+        sent = self._now_ms
         if weather.refused or not self.server.up:
             await asyncio.sleep(self._way())
-            self._failed(shown, "refused")
+            self._failed(shown, "refused", sent)
             raise redis_errors.ConnectionError("connection refused")
         answer: asyncio.Future[Any] = loop.create_future()
         there, back = self._way(), self._way()
         if name == "time":
-            self.slowest = max(self.slowest, abs(there - back) * 1000)
+            self.told_time.append((self._now_ms, abs(there - back) * 1000))
         if weather.lost_before and chance.random() < weather.lost_before:
             self._at(there, self._deliver, answer, None, redis_errors.ConnectionError("connection reset"))
             self._trace(shown, "lost")
@@ -90,10 +96,16 @@ class Line:
         try:
             return await answer
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
-            self._failed(shown, type(error).__name__)
+            self._failed(shown, type(error).__name__, sent)
+            raise
+        except redis_errors.ResponseError as error:
+            if str(error).startswith("MISCONF"):
+                self._broke(sent)
             raise
         finally:
             gives_up.cancel()
+            if self._now_ms - sent > SLOW_MS:
+                self.hampered.append((sent, self._now_ms))
 
     def _arrive(
         self,
@@ -148,13 +160,21 @@ class Line:
             way += weather.slow_by * chance.random()
         return way
 
-    def _failed(self, command: str, how: str) -> None:
+    @property
+    def _now_ms(self) -> float:
+        return (EPOCH + self._loop.now) * 1000
+
+    def _failed(self, command: str, how: str, sent: float) -> None:
         if command not in ("pubsub", "time"):  # these renew nothing
-            self.broke_at.append((EPOCH + self._loop.now) * 1000)
+            self._broke(sent)
         self._trace(command, how)
 
+    def _broke(self, sent: float) -> None:
+        self.broke_at.append(self._now_ms)
+        self.hampered.append((sent, self._now_ms))
+
     def _trace(self, command: str, how: str) -> None:
-        self.server.trace.line((EPOCH + self._loop.now) * 1000, self.process.name, how, command)
+        self.server.trace.line(self._now_ms, self.process.name, how, command)
 
     def break_connections(self) -> None:
         """Whoever listens hears of it at once; commands notice by themselves."""
@@ -200,7 +220,7 @@ class SimPubSub:
             await asyncio.wait({self._waiter}, timeout=timeout)
             self._waiter = None
         if self._broken:
-            self._line._failed("pubsub", "broken")
+            self._line._trace("pubsub", "broken")
             raise redis_errors.ConnectionError("connection closed by server")
         return self._heard.popleft() if self._heard else None
 

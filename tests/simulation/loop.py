@@ -51,6 +51,7 @@ class Process:
         """How long, in seconds, its monotonic clock has stood still."""
         self.wall_ahead = wall_ahead
         """By how much its wall clock is wrong, in seconds."""
+        self.told_to_leave = False
         self.dies_in: int | None = None
         """After so many further steps it is killed."""
         self.tasks: set[asyncio.Task[Any]] = set()

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts.clock import Clock
+from scheduled_prompts.engine import attempt
 from scheduled_prompts.engine.attempt import Attempt
+from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.engine.watch import Contact
 from scheduled_prompts.engine.worker import Worker
-from scheduled_prompts.store import Store, script
+from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
+from scheduled_prompts.scheduler import Scheduler
+from scheduled_prompts.store import Store, script, transport
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -35,7 +39,7 @@ def of_script(name: str, guard: str, instead: str) -> Mutation:
     return mutate
 
 
-def of_method(owner: type, name: str, instead: Callable[[Any], Any]) -> Mutation:
+def of_method(owner: Any, name: str, instead: Callable[[Any], Any]) -> Mutation:
     """A method in the place of another; `instead` is given the one that it replaces."""
 
     def mutate(world: World) -> None:
@@ -90,6 +94,36 @@ def _measures_once(measure: Any) -> Any:
     return mutated
 
 
+def _leaves_with_a_lost_answer(_once: Any) -> Any:
+    async def mutated(self: Daemon, action: Any) -> None:
+        try:
+            await action()
+        except (StoreUnreachable, StoreUnusable):
+            self.stop()
+
+    return mutated
+
+
+def _renews_until_an_answer_fails(renew: Any) -> Any:
+    done: set[Worker] = set()
+
+    async def mutated(self: Worker) -> None:
+        if self not in done:
+            try:
+                await renew(self)
+            except (StoreUnreachable, StoreUnusable):
+                done.add(self)
+
+    return mutated
+
+
+def _explains_nothing(_explain: Any) -> Any:
+    async def mutated(self: Scheduler, *_: object, **__: object) -> Any:
+        raise StoreUnusable("it cannot be told")
+
+    return mutated
+
+
 MUTATIONS: dict[str, Mutation] = {
     # Claims
     "claim compares nothing": all_of(
@@ -135,7 +169,15 @@ MUTATIONS: dict[str, Mutation] = {
     "a fire that kills its daemons goes on for ever": of_script(
         "reap", "elseif crashes >= tonumber(ARGV[5]) then", "elseif false then"
     ),
+    "the first crash ends a fire": of_script(
+        "reap", "elseif crashes >= tonumber(ARGV[5]) then", "elseif crashes >= 1 then"
+    ),
+    "what was to be run again is interrupted": of_script(
+        "reap", "elseif stored[3] == 'interrupt' and stored[4] then", "elseif stored[4] then"
+    ),
     "leases are not renewed": of_method(Worker, "renew", _answers(None)),
+    "renewal ends with the first failed answer": of_method(Worker, "renew", _renews_until_an_answer_fails),
+    "refused writes are no break of contact": of_method(transport, "_TAKES_NO_WRITES", lambda _before: ()),
     "at most once: the start is not written": of_method(Attempt, "_mark_started", _answers(True)),
     # Ends
     "a retry does not wait": of_script(
@@ -144,6 +186,7 @@ MUTATIONS: dict[str, Mutation] = {
         "redis.call('ZADD', retries_key, now, item.fire)",
     ),
     "a retry is forgotten": of_script("settle", "redis.call('ZADD', retries_key, retry_at, item.fire)", ""),
+    "nothing is ever retried": of_method(attempt, "retry_delay", lambda _before: lambda *_: None),
     # Changes
     "cancel leaves the prompt due": of_script(
         "cancel",
@@ -163,15 +206,20 @@ MUTATIONS: dict[str, Mutation] = {
         )
     ),
     "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
+    "nothing can be explained": of_method(Scheduler, "explain", _explains_nothing),
     # Looking around
     "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),
     "nobody takes over what was lost": of_method(Store, "reap", _answers([])),
+    "a daemon leaves with the first lost answer": of_method(Daemon, "_once", _leaves_with_a_lost_answer),
     # Clocks
     "clocks that are ahead are believed": all_of(
         *(of_script(name, AHEAD, "if false then") for name, source in SOURCES.items() if AHEAD in source)
     ),
     "the server's clock is asked for once": of_method(Clock, "measure", _measures_once),
 }
+ALONE = {"refused writes are no break of contact": "full_disk"}
+"""Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
+comes."""
 FOUND_BY = {
     "kill": "nobody takes over what was lost",
     "kill_all": "nobody takes over what was lost",
@@ -180,6 +228,7 @@ FOUND_BY = {
     "lose": "what is repeated is refused",
     "slow": "what is repeated is refused",
     "stall": "what is repeated is refused",
+    "full_disk": "refused writes are no break of contact",
     "kill_client": "what is repeated is refused",
     "server_step": "clocks that are ahead are believed",
 }

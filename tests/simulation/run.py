@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.simulation.checker import judge
-from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.mutations import ALONE, MUTATIONS, Mutation
 from tests.simulation.plan import FORMS, plan_of
 from tests.simulation.world import World
 
@@ -138,7 +138,7 @@ class Hunt(NamedTuple):
 def hunt(wanted: Hunt) -> Outcome | None:
     """The first seed, of these, that finds a mutation."""
     for seed in wanted.seeds:
-        outcome = simulate(Job("short", seed, wanted.mutation))
+        outcome = simulate(Job("short", seed, wanted.mutation, only=ALONE.get(wanted.mutation)))
         if outcome.findings:
             return outcome
     return None

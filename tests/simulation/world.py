@@ -18,7 +18,7 @@ import structlog
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine.daemon import Daemon
-from scheduled_prompts.errors import ScheduledPromptsError, StoreUnreachable, StoreUnusable
+from scheduled_prompts.errors import NotFound, ScheduledPromptsError, StoreUnreachable, StoreUnusable
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
@@ -57,6 +57,12 @@ class Member:
     @property
     def is_up(self) -> bool:
         return self.process is not None and not self.process.dead
+
+    def stop(self) -> None:
+        """Tell its daemon to leave, as a service manager does."""
+        if self.daemon is not None and self.process is not None:
+            self.process.told_to_leave = True
+            self.daemon.stop()
 
 
 class World:
@@ -152,8 +158,8 @@ class World:
         await asyncio.sleep(plan.calm)
         await self._explain()
         for member in self.daemons:
-            if member.daemon is not None and member.is_up:
-                member.daemon.stop()
+            if member.is_up:
+                member.stop()
         for task in keepers:
             await task
 
@@ -231,7 +237,15 @@ class World:
             )
             member.daemon = daemon
             self.note(process.name, "serves", id=daemon.id)
-            await daemon.run()
+            try:
+                await daemon.run()
+            finally:
+                self._judge_leaving(process, was_ready=daemon.ready.is_set())
+
+    def _judge_leaving(self, process: Process, *, was_ready: bool) -> None:
+        """A daemon that has begun serves until it is told to leave. One that could not begin may give up."""
+        if not process.told_to_leave and (was_ready or not self.lines[process.name].broke_at):
+            self.find(f"{process.name} leaves, and nobody had told it to")
 
     def _settings(self) -> EngineSettings:
         if not self.faults.is_busy:
@@ -281,7 +295,7 @@ class World:
         async def ask(scheduler: Scheduler) -> None:
             for prompt in self.server.prompts():
                 since = self.changes.first_ms
-                with suppress(ScheduledPromptsError):
+                with suppress(NotFound):  # forgotten meanwhile
                     self.explained[prompt] = await scheduler.explain(prompt, since=since, until=scheduler.clock.now())
 
         await self.call(self.clients[0], "explain", ask)
