@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, Facts, Run, prompt_of
+from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, RECOVERS_WITHIN_MS, Facts, Run, prompt_of
 
 RETRY_MS = 0.3 * 0.75 * 1000
 SLACK_MS = 30
 EARLY_MS = 50
 """As far as a clock may be off that is read in two ways."""
-WELL_WITHIN_MS = 15_000
-"""After the last fault: daemons start again, find the server, sweep (every 5 s) and run what piled up."""
 RUNS_ON = ("kill_daemon", "stop_daemon", "kill_all", "stood still")
 """What may leave an attempt running beside the next one. A daemon that is told to end waits for its own, or stops them,
 before it gives anything back."""
@@ -47,8 +45,8 @@ def nothing_waits_once_all_is_well(facts: Facts) -> None:
         due = max(float(stored["due"]), float(facts.prompts[prompt_of(fire)]["created_at"]))
         late = runs[0].began - due
         facts.counted["one-shots that began a second late or more"] += late >= 1_000
-        if late > WELL_WITHIN_MS and not facts.anything_wrong(runs[0].began - WELL_WITHIN_MS, runs[0].began):
-            facts.find(f"{fire} began {late:.0f} ms late, and in the last {WELL_WITHIN_MS} ms of them all was well")
+        if late > RECOVERS_WITHIN_MS and not facts.anything_wrong(runs[0].began - RECOVERS_WITHIN_MS, runs[0].began):
+            facts.find(f"{fire} began {late:.0f} ms late, and in the last {RECOVERS_WITHIN_MS} ms of them all was well")
 
 
 def second_runs_are_explained(facts: Facts) -> None:

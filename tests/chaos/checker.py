@@ -4,6 +4,8 @@ faults, the ends of the processes and their logs, and the keys, read by a plain 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.chaos import answers, attempts, ends, processes, promises
 from tests.chaos.evidence import Evidence, Facts, Verdict
 
@@ -30,9 +32,20 @@ CHECKS = (
 )
 
 
-def judge(evidence: Evidence) -> Verdict:
+IN_A_SOAK = (
+    promises.accounts_add_up,
+    attempts.no_attempt_began_twice,
+    attempts.second_runs_are_explained,
+    ends.what_began_ends,
+    processes.nobody_ended_by_itself,
+    processes.logs_are_quiet,
+)
+"""What can be judged where ended prompts are deleted."""
+
+
+def judge(evidence: Evidence, checks: tuple[Callable[[Facts], None], ...] = CHECKS) -> Verdict:
     facts = Facts(evidence)
-    for check in CHECKS:
+    for check in checks:
         try:
             check(facts)
         except AssertionError as problem:

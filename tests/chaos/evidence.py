@@ -12,6 +12,8 @@ from tests.accounting import of_kind
 LOSES_LEASES = ("kill_daemon", "stop_daemon", "term_daemon", "kill_all", "stood still")
 AHEAD_MS = 4_000
 """What is in hand before it is due, with what a fault may delay its end."""
+RECOVERS_WITHIN_MS = 15_000
+"""After the last fault: daemons start again, find the server, sweep (every 5 s) and run what piled up."""
 
 
 @dataclass
@@ -81,11 +83,15 @@ class Facts:
         for line in evidence.book:
             if line["what"] == "stood still":
                 self.harm[line["who"]].append(("stood still", line["wall"] - line["ms"], line["wall"]))
+                self.counted["times that a daemon stood still"] += 1
                 self.losses.append((line["wall"] - line["ms"], line["wall"]))
         self.asked: dict[str, set[str]] = defaultdict(set)
         """By prompt: what clients would do to it."""
+        self.asked_at: dict[tuple[str, str], float] = {}
+        """When the first of them would."""
         for line in evidence.clients:
             self.asked[line["prompt"]].add(line["deed"])
+            self.asked_at.setdefault((line["prompt"], line["deed"]), line["wall"])
         self._count()
 
     def find(self, finding: str) -> None:

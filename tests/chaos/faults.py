@@ -130,6 +130,11 @@ class Faults:
                     time.sleep(chance.uniform(0, 2))
                     self.house.start_member(daemon)
 
+    def restart(self, daemon: Member, how: signal.Signals) -> None:
+        with daemon.lock, self._noted("kill_daemon" if how == signal.SIGKILL else "term_daemon", daemon.lives[-1].who):
+            self.house.end(daemon, how)
+            self.house.start_member(daemon)
+
     def _stop_daemon(self, chance: random.Random) -> None:
         """For longer than a lease."""
         with self._somebody(self.house.daemons, chance) as daemon:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.accounting import ENDED, check_accounts, of_kind
-from tests.chaos.evidence import AHEAD_MS, Facts, prompt_of
+from tests.chaos.evidence import AHEAD_MS, RECOVERS_WITHIN_MS, Facts, prompt_of
 
 STOPPED_WITHIN_MS = 3_000
 """After a cancel was acknowledged nothing begins any more, but for a stop that a renewal has to tell of."""
@@ -92,16 +92,29 @@ def every_occurrence_is_accounted_for(facts: Facts) -> None:
 
 
 def _covered(facts: Facts, prompt: str) -> Iterator[tuple[float, float]]:
-    """Where its account says that nothing fired; a pause or an end is believed where a client had asked for it."""
-    asked = facts.asked[prompt]
-    status = facts.prompts[prompt]["status"]
+    """From when until when its account says that nothing fired, as far as that is believed."""
     for text in facts.evidence.keys.get(f"spans:{prompt}", ()):
         entry = json.loads(text)
         since = float(entry.get("from", entry["at"]))
-        if entry["kind"] == "missed" or (entry["kind"] == "resumed" and "pause" in asked):
-            yield since, float(entry.get("until", "inf"))
-        elif status in ENDS_IN.get(entry["kind"], ()) and asked & {"pause", "cancel"}:
-            yield since, float("inf")
+        if _is_believed(facts, prompt, entry["kind"], since, float(entry["at"])):
+            has_an_end = entry["kind"] in ("missed", "resumed")
+            yield since, float(entry.get("until", "inf")) if has_an_end else float("inf")
+
+
+def _is_believed(facts: Facts, prompt: str, kind: str, since: float, at: float) -> bool:
+    if kind == "missed":
+        return facts.anything_wrong(since - RECOVERS_WITHIN_MS, at)
+    if kind == "resumed":
+        return _was_asked_for(facts, prompt, ("pause",), since)
+    stands = facts.prompts[prompt]["status"] in ENDS_IN.get(kind, ())
+    return stands and _was_asked_for(facts, prompt, ("pause", "cancel"), since)
+
+
+def _was_asked_for(facts: Facts, prompt: str, deeds: tuple[str, ...], since: float) -> bool:
+    """Whether a client had asked for one of them by then; or a fault explains that what was next had long been due."""
+    asked = min(facts.asked_at.get((prompt, deed), float("inf")) for deed in deeds)
+    explained = since >= asked - AHEAD_MS or facts.anything_wrong(since - RECOVERS_WITHIN_MS, asked)
+    return asked < float("inf") and explained
 
 
 def nothing_begins_after_a_cancel(facts: Facts) -> None:

@@ -21,11 +21,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.checker import judge
-from tests.chaos.evidence import Evidence, Verdict
+from tests.chaos.ending import calm_down, collect
+from tests.chaos.evidence import Verdict
 from tests.chaos.faults import KINDS, Faults
 from tests.chaos.house import House
 
@@ -91,9 +92,9 @@ def run(wanted: Wanted) -> Told:
         faults.end()
         house.stop_clients()
         wanted.tell("calm")
-        _calm_down(house, wanted.calm)
+        calm_down(house, wanted.calm)
         house.stop_daemons()
-        evidence = _collect(house, faults)
+        evidence = collect(house, faults)
     finally:
         faults.end()
         house.close()
@@ -119,30 +120,6 @@ def _until_enough(house: House, faults: Faults, wanted: Wanted) -> None:
             if time.monotonic() - told_at > 15:
                 told_at = time.monotonic()
                 wanted.tell(f"{len(fires):,} fires, {faults.injected} faults")
-
-
-def _calm_down(house: House, longest: float) -> None:
-    """Until everything that was asked for has come to its end."""
-    deadline = time.monotonic() + longest
-    while not house.is_calm(due_before=float("inf")):
-        if time.monotonic() > deadline:
-            house.troubles.append(f"not everything had ended after {longest:g} s of calm")
-            return
-        time.sleep(0.3)
-
-
-def _collect(house: House, faults: Faults) -> Evidence:
-    keys, lifetimes = house.server.keys()
-    return Evidence(
-        book=house.lines(house.book),
-        clients=house.lines(house.client_log),
-        faults=faults.as_log(),
-        lives=[asdict(life) for life in house.lives],
-        logs={life.who: house.log_of(life.who).read_text(errors="replace") for life in house.lives},
-        keys=keys,
-        lifetimes=lifetimes,
-        ended_at=time.time() * 1000,
-    )
 
 
 def tell(told: Told, findings: int = 40) -> None:

@@ -21,6 +21,9 @@ from pathlib import Path
 
 import redis
 
+from tests.chaos.checker import IN_A_SOAK, judge
+from tests.chaos.ending import calm_down, collect
+from tests.chaos.evidence import Evidence, Verdict
 from tests.chaos.faults import Faults
 from tests.chaos.house import House
 
@@ -38,6 +41,10 @@ NOISE = {"resident": 1.5e6, "used_memory": 1.0e6, "descriptors": 8, "keys": 1_00
 """What sways with how much the machine has to do besides. Of keys: if one in fourteen prompts left one behind, it would
 be found."""
 RESTART_EVERY = 45.0
+FEWEST = 60
+"""Fires in a minute, at least: a twelfth of what clients ask for."""
+CALM = 240.0
+"""Seconds that everything may take to end, once clients ask for nothing more: the last cron goes on for a minute."""
 FAULTS = ("cut", "kill_client", "kill_command")
 
 
@@ -113,7 +120,8 @@ def descriptors(pid: int) -> float | None:
 
 
 def soak(minutes: float, seed: int, ops_per_second: float = 12.0) -> bool:
-    """Whether nothing grew, and nobody failed. Prints the figures."""
+    """Whether nothing grew, and every promise was kept that can be judged once ended prompts are deleted. Prints the
+    figures."""
     folder = Path(tempfile.mkdtemp(prefix="sp-soak-", dir="/tmp"))
     house = House(folder, seed=seed, lease=5.0, ops_per_second=ops_per_second, engine=ENGINE)
     faults = Faults(house, seed, FAULTS, gap=20.0)
@@ -130,17 +138,19 @@ def soak(minutes: float, seed: int, ops_per_second: float = 12.0) -> bool:
             if time.monotonic() > restart_at:
                 restart_at += RESTART_EVERY
                 restarts += 1
-                with restarted.lock:
-                    house.end(restarted, (signal.SIGTERM, signal.SIGKILL)[restarts % 2])
-                    house.start_member(restarted)
+                faults.restart(restarted, (signal.SIGTERM, signal.SIGKILL)[restarts % 2])
         faults.end()
         house.stop_clients()
+        calm_down(house, CALM)
         house.stop_daemons()
+        evidence = collect(house, faults)
     finally:
+        faults.end()
         house.close()
-    problems = [*house.troubles, *_went_wrong(house)]
-    fires = len({line["fire"] for line in house.lines(house.book) if "fire" in line})
-    did = f"{fires:,} fires, {faults.injected} faults, {restarts} restarts of {restarted.name}"
+    verdict = judge_soak(evidence, minutes)
+    problems = [*house.troubles, *verdict.findings]
+    fires = verdict.counted["fires that began"]
+    did = f"{fires:,} fires, {faults.injected - restarts} faults, {restarts} restarts of {restarted.name}"
     print(f"soak, seed {seed}: {minutes:g} min, {did}")
     for what, line in sorted(samples.lines().items()):
         is_too_much = minutes >= SHORTEST and grows(what, line)
@@ -158,18 +168,12 @@ def soak(minutes: float, seed: int, ops_per_second: float = 12.0) -> bool:
     return not problems
 
 
-def _went_wrong(house: House) -> list[str]:
-    """Who ended without being told to, and what was logged as an error."""
-    problems = [
-        f"{life.who} ended with {life.code} ({life.told or 'by itself'})"
-        for life in house.lives
-        if life.told != "kill" and life.code != 0 and b'"serving"' in house.log_of(life.who).read_bytes()
-    ]
-    for life in house.lives:
-        for line in house.log_of(life.who).read_text(errors="replace").splitlines():
-            if '"level": "error"' in line or "Traceback" in line:
-                problems.append(f"{life.who}: {line[:300]}")
-    return problems
+def judge_soak(evidence: Evidence, minutes: float) -> Verdict:
+    verdict = judge(evidence, IN_A_SOAK)
+    fires = verdict.counted["fires that began"]
+    if fires < minutes * FEWEST:
+        verdict.findings.append(f"{fires} fires began in {minutes:g} minutes, and {FEWEST} in each is little")
+    return verdict
 
 
 def _shown(what: str, value: float) -> str:

@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 
-from tests.chaos.mutations import is_found
+from tests.chaos import mutations
+from tests.chaos.evidence import Evidence
+from tests.chaos.mutations import findings_of, hunt, is_found
 from tests.chaos.run import Wanted, run
-from tests.chaos.soak import Line, grows
+from tests.chaos.soak import Line, grows, judge_soak
 
 KINDS = ("kill_daemon", "stop_daemon", "term_daemon", "cut", "kill_server", "out_of_memory")
 
@@ -25,6 +27,12 @@ def test_daemons_and_their_server_are_killed_stopped_and_cut_off_and_nothing_is_
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["stop_daemon", "kill_server"])
+def test_nothing_is_missed_where_all_guards_are_in_place(kind: str) -> None:
+    assert findings_of("", (kind,), 1) == []
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["settle ignores the token", "what was acknowledged is not on disk"])
 def test_a_guard_that_is_taken_away_is_missed(name: str) -> None:
     assert any(is_found(name, seed) for seed in (1, 2, 3))
@@ -35,3 +43,28 @@ def test_a_line_that_rises_grows_and_one_that_sways_does_not() -> None:
     rising = Line.through([(float(at), 50e6 + 20e3 * at) for at in range(300)])
     assert not grows("d1 resident", swaying)
     assert grows("d1 resident", rising)
+
+
+def test_a_hunt_first_looks_whether_something_is_found_with_all_guards_in_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[tuple[str, tuple[str, ...]]] = []
+
+    def found(name: str, kinds: tuple[str, ...], *_: object) -> list[str]:
+        looked.append((name, kinds))
+        return ["a finding"] if name or "cut" in kinds else []
+
+    monkeypatch.setattr(mutations, "findings_of", found)
+    assert hunt(["settle ignores the token"], 1) == 0
+    assert looked == [("", ("stop_daemon",)), ("settle ignores the token", ("stop_daemon",))]
+    assert hunt(["a take whose answer was lost takes more"], 1) == 1
+    assert looked[-1] == ("", ("cut",))
+
+
+def test_a_soak_in_which_little_ran_or_something_is_left_over_is_none() -> None:
+    def left(keys: dict[str, object]) -> Evidence:
+        return Evidence([], [], [], [], {}, keys, {}, 1.0)
+
+    assert judge_soak(left({}), 0).findings == []
+    assert len(judge_soak(left({}), 1).findings) == 1
+    assert len(judge_soak(left({"live:nobody": {"a fire"}}), 0).findings) == 1

@@ -30,7 +30,7 @@ def findings(
     clients: list[dict[str, Any]] | None = None,
     fire: dict[str, str] | None = None,
     prompt: dict[str, str] | None = None,
-    account: tuple[str, ...] = (),
+    account: tuple[str | dict[str, str], ...] = (),
     manual: tuple[str, ...] = (),
     doc: dict[str, Any] | None = None,
     life: dict[str, Any] | None = None,
@@ -60,7 +60,8 @@ def findings(
         keys[f"history:{PROMPT}"].append((run, 6000.0))
         book = [*book, *(one | {"fire": run, "pid": 8 + number} for one in once(1, 6_000, 6_010))]
     if account:
-        keys[f"spans:{PROMPT}"] = [json.dumps({"kind": kind, "at": "4600"}) for kind in account]
+        entries = [{"kind": entry} if isinstance(entry, str) else entry for entry in account]
+        keys[f"spans:{PROMPT}"] = [json.dumps({"at": "4600"} | entry) for entry in entries]
     done = ASKED | {"what": "done", "prompt": PROMPT}
     evidence = Evidence(
         book,
@@ -313,3 +314,31 @@ def test_who_serves_and_ends_by_itself_is_found() -> None:
     life = {"who": "d1.1", "began": 1.0, "ended": 41_000.0, "code": 1, "told": ""}
     outage = [fault("kill_server", "server", 35_000, 41_000)]
     assert len(findings(once(1, 5_000, 5_010, "d2.1"), outage, life=life, log=SERVING)) == 1
+
+
+# What did not fire
+
+
+NOMINAL = int(FIRE[27:])
+EVERY_SECOND = {"schedule": {"kind": "interval", "anchor": NOMINAL - 1000, "every_ms": 1000}, "end_at": NOMINAL + 2000}
+"""It is to fire twice, and has once."""
+
+
+def test_what_was_missed_is_believed_where_something_was_wrong() -> None:
+    book = once(1, 5_000, 5_010)
+    missed = ({"kind": "missed", "from": str(NOMINAL + 1000), "until": str(NOMINAL + 2000), "at": str(NOMINAL + 1500)},)
+    outage = [fault("kill_server", "server", NOMINAL + 500, NOMINAL + 1200)]
+    assert findings(book, outage, doc=EVERY_SECOND, account=missed) == []
+    [finding] = findings(book, doc=EVERY_SECOND, account=missed)
+    assert "neither fired nor accounted for" in finding
+    assert len(findings(book, outage, doc=EVERY_SECOND)) == 1
+
+
+def test_a_pause_explains_what_did_not_fire_from_then_on() -> None:
+    book = once(1, 5_000, 5_010)
+    span = {"from": str(NOMINAL + 1000), "until": str(NOMINAL + 2000), "at": str(NOMINAL + 1900)}
+    account = ("paused", {"kind": "resumed"} | span)
+    in_time = asks("pause", NOMINAL + 900) + asks("resume", NOMINAL + 1900)
+    assert findings(book, doc=EVERY_SECOND, account=account, clients=in_time) == []
+    later = asks("pause", NOMINAL + 90_000) + asks("resume", NOMINAL + 91_000)
+    assert len(findings(book, doc=EVERY_SECOND, account=account, clients=later)) == 1
