@@ -82,9 +82,11 @@ class Facts:
                 self.harm[who].append((fault["kind"], fault["since"], fault["until"]))
         for line in evidence.book:
             if line["what"] == "stood still":
-                self.harm[line["who"]].append(("stood still", line["wall"] - line["ms"], line["wall"]))
-                self.counted["times that a daemon stood still"] += 1
-                self.losses.append((line["wall"] - line["ms"], line["wall"]))
+                since, until = line["wall"] - line["ms"], line["wall"]
+                if not self.hindered(line["who"], since, until, ("stop_daemon",)):  # which is counted as such
+                    self.counted["times that a daemon stood still"] += 1
+                    self.losses.append((since, until))
+                self.harm[line["who"]].append(("stood still", since, until))
         self.asked: dict[str, set[str]] = defaultdict(set)
         """By prompt: what clients would do to it."""
         self.asked_at: dict[tuple[str, str], float] = {}

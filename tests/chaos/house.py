@@ -158,6 +158,7 @@ class House:
         """It is told to end, and has ended when this returns."""
         process, life = member.process, member.lives[-1]
         if process is None or process.poll() is not None:
+            self._note_end(member)  # it was not told to
             return
         life.told = "kill" if number == signal.SIGKILL else "term"
         process.send_signal(number)
@@ -173,6 +174,8 @@ class House:
         life = member.lives[-1]
         if life.ended is None and member.process is not None:
             life.ended, life.code = time.time() * 1000, member.process.returncode
+            if not life.told and self.log_of(life.who).exists():  # it ended a while ago, after its last words
+                life.ended = self.log_of(life.who).stat().st_mtime * 1000
 
     def _watch(self) -> None:
         while not self._shutting.wait(0.2):

@@ -35,11 +35,13 @@ def _never_served(facts: Facts, life: dict[str, Any]) -> bool:
         return facts.away(life["began"], life["ended"])
     if life["told"] == "term" and life["code"] in (-15, 0):
         return True
+    if life["code"] not in (1, 5):
+        return False
     late = facts.hindered(
         life["who"], life["ended"] - GIVES_UP_WITHIN_MS, life["ended"]
     )  # whoever harms it notes its end
     since = life["began"] if late else life["ended"] - GIVES_UP_WITHIN_MS
-    return life["code"] in (1, 5) and facts.away(since, life["ended"])
+    return facts.away(since, life["ended"])
 
 
 def logs_are_quiet(facts: Facts) -> None:

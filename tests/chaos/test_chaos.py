@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.chaos import mutations
 from tests.chaos.evidence import Evidence
+from tests.chaos.house import House, Life, Member
 from tests.chaos.mutations import findings_of, hunt, is_found
 from tests.chaos.run import Wanted, run
 from tests.chaos.soak import Line, grows, judge_soak
@@ -68,3 +74,16 @@ def test_a_soak_in_which_little_ran_or_something_is_left_over_is_none() -> None:
     assert judge_soak(left({}), 0).findings == []
     assert len(judge_soak(left({}), 1).findings) == 1
     assert len(judge_soak(left({"live:nobody": {"a fire"}}), 0).findings) == 1
+
+
+def test_who_ended_by_itself_just_before_it_was_to_be_killed_is_on_record(tmp_path: Path) -> None:
+    house = House(tmp_path, seed=1, lease=2.0, ops_per_second=1.0)
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    daemon = Member("d1", [Life("d1.1", process.pid, 1.0)], process)
+    process.wait()
+    house.log_of("d1.1").touch()
+    os.utime(house.log_of("d1.1"), (2.0, 2.0))
+    house.end(daemon, signal.SIGKILL)
+    [life] = daemon.lives
+    assert (life.code, life.told) == (3, "")
+    assert life.ended == 2_000.0
