@@ -68,14 +68,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What mostly waits (for other processes) comes first in each half, so that what computes runs beside it.
 
-    `make test` gives each of four workers a quarter of the list, and whoever is done takes from the others.
+    `make test` gives each of four workers a quarter of the list, and whoever is done takes from the others. The tests
+    of a file stay together, as they may share a process.
     """
-    ranks = {id(item): _rank(item) for item in items}
-    waiting = [item for item in items if ranks[id(item)] < len(WAITING)]
-    waiting.sort(key=lambda item: ranks[id(item)])
-    computing = [item for item in items if ranks[id(item)] == len(WAITING)]
+    computing = [item for item in items if _rank(item) == len(WAITING)]
+    waiting = sorted((item for item in items if _rank(item) < len(WAITING)), key=_rank)
+    halves: tuple[list[pytest.Item], list[pytest.Item]] = [], []
+    for number, (_, of_a_file) in enumerate(itertools.groupby(waiting, key=lambda item: item.path)):
+        halves[number % 2].extend(of_a_file)
     middle = len(computing) // 2
-    items[:] = [*waiting[::2], *computing[:middle], *waiting[1::2], *computing[middle:]]
+    items[:] = [*halves[0], *computing[:middle], *halves[1], *computing[middle:]]
 
 
 def _rank(item: pytest.Item) -> int:

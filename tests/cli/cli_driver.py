@@ -70,7 +70,7 @@ class CommandLine:
         ready, stop = threading.Event(), threading.Event()
 
         async def live() -> None:
-            async with Daemon(self.store, runners=runners):
+            async with Daemon(self.store, runners=runners, timezone="Europe/Berlin"):  # as the commands are configured
                 ready.set()
                 await asyncio.to_thread(stop.wait)
 
