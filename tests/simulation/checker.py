@@ -25,6 +25,8 @@ PUNCTUAL_MS = 1_000
 """How late an attempt may begin where nothing went wrong."""
 TICK_MS = 1_500
 """A daemon looks once a second whether it is time to renew its leases, and its answer takes a moment."""
+ASKED_BEFORE = 15
+"""The time is asked for five times in a row; in a bad time, some of those rows break off."""
 AT_ONCE_MS = 500
 """So long a message or an answer may take, where nothing is wrong with the line."""
 COOPERATIVE = {"succeed", "slow", "hang", "raise when cancelled", "fail", "ask for a retry", "give up"}
@@ -79,6 +81,11 @@ class Spans:
         return begun > 0 and self._latest_ends[begun - 1] >= start
 
 
+def clock_was_set(world: World, start: float, end: float) -> bool:
+    """Whether that of the server was, or daemons had not looked at it since, at some time from `start` to `end`."""
+    return any(w.kind == "server_step" and w.start <= end and w.end >= start for w in world.faults.windows)
+
+
 class Contact:
     """Who was able to speak to the server, and when."""
 
@@ -91,7 +98,7 @@ class Contact:
     def broken(self, who: str, start: float, end: float) -> str | None:
         """Why a process was not in unbroken contact from `start` to `end`; None where it was, as far as can be said."""
         slack = 1_500.0  # a watch period and a round trip are not held against it
-        slack += 7_000.0 if any(w.kind == "server_step" for w in self._windows) else 0.0
+        slack += 7_000.0 if clock_was_set(self._world, start, end) else 0.0
         slack += self._world.plan.settings.watch_period * 1000
         start += slack
         if start >= end:
@@ -123,13 +130,13 @@ class _Judge:
         settings = world.plan.settings
         self.after = (settings.lease + settings.sweep_period + settings.watch_period + 5.0) * 1000
         """How long a fault may still be felt, in ms."""
+        self._daemons = [process for who, process in books.processes.items() if who.startswith("d")]
         self._trouble = Spans(
             [(w.start, w.end) for w in world.faults.windows]
-            + [(process.over, process.over) for process in books.processes.values()]
+            + [(process.over, process.over) for process in self._daemons]
             + [(since, until) for since, until in books.halts]
         )
         self._full = Spans([(since, until) for _, since, until in books.full])
-        self._daemons = [process for who, process in books.processes.items() if who.startswith("d")]
         self._held: dict[str, tuple[list[Hold], list[float]]] = {}
         """By prompt: its leases by their start, and when those up to each had ended."""
 
@@ -143,7 +150,7 @@ class _Judge:
     # In the end
 
     def accounts_add_up(self) -> None:
-        check_accounts(self.keys)
+        check_accounts(self.keys, self.world.lifetimes)
 
     def everything_has_ended(self) -> None:
         """The calm was long enough for all that was due before it."""
@@ -164,18 +171,25 @@ class _Judge:
     # Beginnings
 
     def nothing_began_early(self) -> None:
-        stepped = any(w.kind == "server_step" for w in self.world.faults.windows)
         for run in self.books.all_runs:
             claim = self.books.claims.get(run.fire)
             if claim is None:
                 continue
-            slowest = max((ms for _, ms in self.world.lines[run.who].told_time), default=0.0)
-            may_be_wrong = slowest / 2 + 1.5 + (6_000 if stepped else 0)
+            at = run.began.at
+            may_be_wrong = self._clock_error(run.who, at) + (6_000 if clock_was_set(self.world, at, at) else 0)
             early = claim.due - run.began.server
             if early > may_be_wrong:
                 self.find(f"{run.fire} began {early:.1f} ms before it was due, in {run.who}")
             if claim.due < int(claim.item["nominal"]):
                 self.find(f"{run.fire} is due {claim.due}, before its nominal time")
+
+    def _clock_error(self, who: str, at: float) -> float:
+        """By how much, in ms, a daemon's clock may be wrong: half of the greatest difference between the two ways, of
+        the questions for the time since the sweep before, and of the last few before that one."""
+        told = self.world.lines[who].told_time
+        first = bisect_left(told, (at - self.world.plan.settings.sweep_period * 1000 - 6_000, 0.0))
+        asked = told[max(0, first - ASKED_BEFORE) : bisect_left(told, (at, 0.0))]
+        return max((ms for _, ms in asked), default=0.0) / 2 + 1.5
 
     def each_runs_what_was_claimed(self) -> None:
         for run in self.books.all_runs:
@@ -357,7 +371,8 @@ class _Judge:
                     self.find(f"attempt {after.attempt} of {fire} is retry number {failures}")
                 asked_for = before.run is not None and before.run.began.mood == "ask for a retry"
                 waited = after.since - (before.until if before.run is None else before.run.ended)
-                if not asked_for and waited < delay * 1000 - 100 and not self._clocks_were_set:
+                was_set = clock_was_set(self.world, before.until, after.since)
+                if not asked_for and waited < delay * 1000 - 100 and not was_set:
                     self.find(f"attempt {after.attempt} of {fire} came {waited:.0f} ms after the one before failed")
             crashes = sum(hold.end == "reaped" for hold in holds)
             if crashes > self.world.plan.settings.max_crashes:
@@ -370,10 +385,6 @@ class _Judge:
                 self.find(f"{who} was refused ({problem}), and had done it: {self.books.done_by[who]}")
 
     # In time
-
-    @property
-    def _clocks_were_set(self) -> bool:
-        return any(w.kind == "server_step" for w in self.world.faults.windows)
 
     def taken_over_where_a_daemon_died(self) -> None:
         """Where daemons only die, the prompts that a dead one had not taken yet begin after a look of another's."""

@@ -68,6 +68,7 @@ def simulate(job: Job) -> Outcome:
         deaths=sum(process.died for process in books.processes.values()),
         faults=len(world.faults.windows),
         punctual=books.answered["judged for punctuality"],
+        taken_over=books.answered["judged for being taken over"],
     )
     return Outcome(
         job, books.findings, world.trace.digest, list(world.trace.lines), counted, time.perf_counter() - began

@@ -259,6 +259,12 @@ class SimServer:
         }
         return {key.removeprefix(prefix): read[client.type(key)](key) for key in sorted(client.keys())}
 
+    def lifetimes(self) -> dict[str, int]:
+        """In how many ms, by its clock, each key goes by itself; -1: never. Without those that are over."""
+        now = round(self.now_ms)
+        ends = {key.removeprefix(self.prefix): self._client.pexpiretime(key) for key in sorted(self._client.keys())}
+        return {key: -1 if end == -1 else end - now for key, end in ends.items() if end == -1 or end > now}
+
 
 def script_sha(source: str) -> str:
     return next(sha for sha, text in SOURCES.items() if text == source)

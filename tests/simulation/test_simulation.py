@@ -42,6 +42,14 @@ def test_the_same_seed_is_the_same_simulation_to_the_byte() -> None:
     assert elsewhere.stdout.strip() == here
 
 
+def test_punctuality_is_judged_where_nothing_goes_wrong() -> None:
+    assert keeps_all_promises(Job("brief", 5, only="")).counted["punctual"] >= 10
+
+
+def test_what_is_taken_over_is_judged_where_daemons_only_die() -> None:
+    assert keeps_all_promises(Job("brief", 5, only="kill")).counted["taken_over"] >= 10
+
+
 @pytest.mark.parametrize("mutation", OFTEN_FOUND)
 def test_a_guard_that_is_missing_is_found(mutation: str) -> None:
     assert any(simulate(Job("brief", seed, mutation)).findings for seed in range(20))

@@ -35,11 +35,13 @@ from tests.simulation.trace import Trace
 NAMESPACE = "sim"
 LONGEST = 12 * 3600.0
 """How much longer than planned a simulation may take, in its own seconds: until all faults have healed."""
-EXPECTED = {
-    "lease_expired", "lease_lost", "store_away", "take_failed", "settle_failed", "renewal_failed", "fires_left_behind",
-    "all_stopped", "message_not_understood", "cost_not_counted",
+TROUBLES = {
+    "lease_lost", "store_away", "take_failed", "settle_failed", "renewal_failed", "fires_left_behind",
+    "message_not_understood",
 }  # fmt: skip
-"""What a daemon may complain about when it is treated so."""
+"""What a daemon may complain about when it is treated so, and at no other time."""
+FELT_FOR_MS = 60_000
+"""So long after a fault it may."""
 
 
 class Member:
@@ -86,6 +88,8 @@ class World:
         self.explained: dict[str, Any] = {}
         self.keys: dict[str, Any] = {}
         """All that is stored in the end."""
+        self.lifetimes: dict[str, int] = {}
+        """In how many ms each key goes by itself; -1: never."""
         self.lines: dict[str, Line] = {}
         """By process."""
         self.undo: list[Callable[[], None]] = []
@@ -130,7 +134,7 @@ class World:
                 except Livelock as problem:
                     self.find(f"livelock: {problem}")
                 self.is_over = True
-                self.keys = self.server.keys()
+                self.keys, self.lifetimes = self.server.keys(), self.server.lifetimes()
         finally:
             self.is_over = True
             for put_right in self.undo:
@@ -308,10 +312,16 @@ class World:
             facts = {name: value for name, value in entry.items() if name not in ("event", "exc_info")}
             who = self.loop.current.name
             self.trace.line(self.now_ms, who, f"log_{method}", f"{what} {facts}")
-            if method in ("exception", "error", "critical") and what not in EXPECTED:
+            is_bad = method in ("exception", "error", "critical")
+            if not self._is_felt() if what in TROUBLES else is_bad:
                 told = traceback.format_exc() if method == "exception" else ""
                 self.find(f"{who} logged {what}: {facts}\n{told}")
         raise structlog.DropEvent
+
+    def _is_felt(self) -> bool:
+        """Whether there was a fault lately, or a daemon must leave whatever it has in hand."""
+        is_told = self.loop.current.told_to_leave and not self.is_calm
+        return is_told or any(window.end >= self.now_ms - FELT_FOR_MS for window in self.faults.windows)
 
     def _unhandled(self, _loop: Any, context: dict[str, Any]) -> None:
         if not self.is_over:

@@ -16,6 +16,12 @@ from tests.store.steps import EVERYTHING
 
 
 class Checks(Steps):
+    def teardown(self) -> None:
+        try:
+            check_accounts(self.space.keys(), self.space.lifetimes())
+        finally:
+            super().teardown()
+
     @invariant()
     def the_store_says_what_the_model_says(self) -> None:
         self._forget_answers()
