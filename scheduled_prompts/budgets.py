@@ -40,7 +40,7 @@ class Budgets(BaseModel):
 
     currency: Currency = "USD"
     timezone: str | None = None
-    """In which a day begins and ends; None: that of the settings, else UTC."""
+    """In which a day begins and ends; None: that of the scheduler and the daemon, where one was given, else UTC."""
     per_fire: Money | None = None
     """What one fire may cost: what states more does not run, and what states nothing has this reserved."""
     per_day: Money | None = None

@@ -46,7 +46,7 @@ def house_rules(settings: Settings) -> HouseRules:
         "owners": settings.owners,
         "limits": settings.limits,
         "approval": settings.approval,
-        "budgets": settings.budgets.in_zone(settings.timezone),
+        "budgets": settings.budgets,
     }
 
 

@@ -109,7 +109,7 @@ class Scheduler:
         self.policies = policies or Policies()
         self.owners = dict(owners or {})
         self.limits = limits or Limits()
-        self.budgets = budgets or Budgets()
+        self.budgets = (budgets or Budgets()).in_zone(timezone)
         self.runner = runner
         self.platform = platform
         self.approval = approval or Approval()

@@ -142,3 +142,12 @@ async def test_the_account_tells_what_a_fire_cost(lab: Lab) -> None:
         await store.clock.sleep(20)
         [row] = [row for row in (await scheduler.explain(prompt.id)).rows if row.fire is not None]
         assert "cost 0.40" in phrase(row, "UTC")
+
+
+async def test_a_day_is_one_of_the_zone_that_was_given(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        assert Scheduler(store, timezone="Europe/Berlin").budgets.timezone == "Europe/Berlin"
+        of_their_own = Budgets(timezone="Asia/Tokyo")
+        assert Scheduler(store, timezone="Europe/Berlin", budgets=of_their_own).budgets.timezone == "Asia/Tokyo"
+        assert Scheduler(store).budgets.timezone == "UTC"

@@ -357,7 +357,7 @@ async def test_a_child_gets_what_it_needs_to_act_as_the_fires_agent(lab: Lab) ->
         }
         fire = await at.fire(prompt)
         assert fire.started_at is not None
-        assert (claims[0].caller.fire, claims[0].rules) == (fire.id, Rules())
+        assert (claims[0].caller.fire, claims[0].rules) == (fire.id, Rules(budgets=Budgets(timezone="UTC")))
         assert claims[0].expires_at == fire.started_at + 60_000, "at most its timeout"
         assert token not in str(lab.keys())
 
