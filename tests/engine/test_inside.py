@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from scheduled_prompts import Caller, Daemon, Fire, Limits, Policies, Scheduler, Scope
+from scheduled_prompts.budgets import Budgets
 from scheduled_prompts.engine.inside import NO_TOKEN, InsideFire
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
 from scheduled_prompts.tokens import Rules
