@@ -217,7 +217,10 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "the server's clock is asked for once": of_method(Clock, "measure", _measures_once),
 }
-ALONE = {"refused writes are no break of contact": "full_disk"}
+ALONE = {
+    "refused writes are no break of contact": "full_disk",
+    "clocks that are ahead are believed": "server_step",
+}
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
 comes."""
 FOUND_BY = {
