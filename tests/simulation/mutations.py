@@ -220,6 +220,7 @@ MUTATIONS: dict[str, Mutation] = {
 ALONE = {
     "refused writes are no break of contact": "full_disk",
     "clocks that are ahead are believed": "server_step",
+    "nobody looks for what is overdue": "kill",
 }
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
 comes."""
