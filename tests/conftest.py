@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
 from tests.quick_scripts import make_quick
+from tests.whole_keys import READ
 
 make_quick()
 
@@ -230,17 +231,6 @@ class Lab:
 
     def _names(self) -> list[str]:
         return list(self.inspector.scan_iter(match=f"{self.prefix.replace('{', chr(92) + '{')}*", count=1000))
-
-
-READ: dict[str, Callable[[Any, str], Any]] = {
-    "hash": lambda client, key: client.hgetall(key),
-    "string": lambda client, key: client.get(key),
-    "set": lambda client, key: client.smembers(key),
-    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
-    "list": lambda client, key: client.lrange(key, 0, -1),
-    "stream": lambda client, key: client.xrange(key),
-}
-"""How a key of each type is read whole."""
 
 
 @pytest.fixture(params=["fakeredis", "server"])

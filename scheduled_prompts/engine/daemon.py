@@ -28,8 +28,8 @@ from scheduled_prompts.engine.watch import Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.runners.python import as_runner
+from scheduled_prompts.schedule.spacing import DAY_MS
 from scheduled_prompts.scheduler import HouseRules, Scheduler, read_daemons
-from scheduled_prompts.scheduler.cleaning import DAY_MS
 from scheduled_prompts.settings import EngineSettings
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.halting import read_halt

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from scheduled_prompts.errors import InvalidInput, quoted
 from scheduled_prompts.prompt import PromptStatus
+from scheduled_prompts.schedule.spacing import DAY_MS
 from scheduled_prompts.scheduler.finding import page_of_prompts
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Purged
 
-DAY_MS = 86_400_000
 PAGE = 500
 MOST_DAYS = 36_500
 

@@ -8,11 +8,11 @@ from scheduled_prompts.errors import InvalidInput, quoted
 from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
+from scheduled_prompts.schedule.spacing import DAY_MS
 from scheduled_prompts.schedule.zones import to_instant
 from scheduled_prompts.upcoming import coming, due_at, latest_named, next_named, next_occurrence
 
 MINUTE_MS = 60_000
-DAY_MS = 86_400_000
 SHOWN = 3
 MOST_DIGITS = 20
 """More than any instant has in ms."""

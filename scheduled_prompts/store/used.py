@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from scheduled_prompts.clock import Clock
+from scheduled_prompts.schedule.spacing import DAY_MS
 from scheduled_prompts.store.keys import Keys
 from scheduled_prompts.store.transport import Transport
-
-DAY_MS = 86_400_000
 
 
 class Use(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import InvalidInput
+from scheduled_prompts.scheduler.cleaning import MOST_DAYS
 from scheduled_prompts.tools import words
 from scheduled_prompts.tools.answers import (
     CancelledAnswer,
@@ -231,7 +232,7 @@ async def skip_occurrence(
 )
 async def cleanup_expired_prompts(
     call: Call,
-    days: Annotated[int, "Those that ended more than so many days ago; 30 if left out.", Between(0, 36_500)] = 30,
+    days: Annotated[int, "Those that ended more than so many days ago; 30 if left out.", Between(0, MOST_DAYS)] = 30,
 ) -> dict[str, Any]:
     purged = await call.scheduler.clean_up(days)
     return {

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scheduled_prompts.store.embedded.binary import choose_binary
+from tests.whole_keys import READ
 
 WITHIN = 30.0
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"}
@@ -102,14 +103,6 @@ class Server:
 
     def keys(self) -> tuple[dict[str, Any], dict[str, int]]:
         """The whole namespace, for the accountant, and in how many ms each key goes by itself."""
-        read = {
-            "hash": lambda pipe, key: pipe.hgetall(key),
-            "string": lambda pipe, key: pipe.get(key),
-            "set": lambda pipe, key: pipe.smembers(key),
-            "zset": lambda pipe, key: pipe.zrange(key, 0, -1, withscores=True),
-            "list": lambda pipe, key: pipe.lrange(key, 0, -1),
-            "stream": lambda pipe, key: pipe.xlen(key),
-        }
         found: dict[str, Any] = {}
         lifetimes: dict[str, int] = {}
         with self.client() as client:
@@ -124,7 +117,7 @@ class Server:
                     kinds, lefts = answers[::2], answers[1::2]
                     alive = [(n, k, left) for n, k, left in zip(some, kinds, lefts, strict=True) if k != "none"]
                     for name, kind, _ in alive:
-                        read[kind](pipe, name)
+                        READ[kind](pipe, name)
                     for (name, _, left), value in zip(alive, pipe.execute(), strict=True):
                         if value or value == 0:
                             short = name.partition("}:")[2]
