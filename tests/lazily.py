@@ -11,4 +11,6 @@ class Lazily:
         self._module = module
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest looks whether it is a fixture, a mock, or wraps something
+            raise AttributeError(name)
         return getattr(import_module(self._module), name)
