@@ -36,7 +36,7 @@ from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
 from tests.quick_scripts import make_quick
-from tests.whole_keys import READ
+from tests.whole_keys import Whole, read_all
 
 make_quick()
 
@@ -198,39 +198,35 @@ class Lab:
 
     def keys(self) -> dict[str, Any]:
         """All keys of the namespace, without the prefix, with what they hold: to compare before and after."""
-        keys = self._names()
-        with self.inspector.pipeline(transaction=False) as pipeline:  # one round trip, and one more
-            for key in keys:
-                pipeline.type(key)
-            kinds = pipeline.execute()
-            for key, kind in zip(keys, kinds, strict=True):
-                READ[kind](pipeline, key)
-            return {key.removeprefix(self.prefix): value for key, value in zip(keys, pipeline.execute(), strict=True)}
+        return {name: key.value for name, key in self._whole().items()}
 
     def lifetimes(self) -> dict[str, int]:
         """In how many ms each key goes by itself; -1: never."""
-        names = self._names()
-        with self.inspector.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.pttl(name)
-            found = zip(names, pipeline.execute(), strict=True)
-        return {name.removeprefix(self.prefix): left for name, left in found if left != -2}
+        return {name: key.left for name, key in self._whole().items()}
 
     def close(self, *, accounted: bool = True) -> None:
         """What is left of it must add up; then it goes."""
         try:
             if accounted:
-                check_accounts(self.keys(), self.lifetimes())
+                whole = self._whole()
+                check_accounts(
+                    {name: key.value for name, key in whole.items()}, {name: key.left for name, key in whole.items()}
+                )
         finally:
             self.clear()
             self.inspector.close()
 
     def clear(self) -> None:
-        if keys := self._names():
+        if keys := list(self.inspector.scan_iter(match=self._pattern, count=1000)):
             self.inspector.delete(*keys)
 
-    def _names(self) -> list[str]:
-        return list(self.inspector.scan_iter(match=f"{self.prefix.replace('{', chr(92) + '{')}*", count=1000))
+    def _whole(self) -> dict[str, Whole]:
+        found = read_all(self.inspector, self._pattern)
+        return {name.removeprefix(self.prefix): key for name, key in found.items()}
+
+    @property
+    def _pattern(self) -> str:
+        return f"{self.prefix.replace('{', chr(92) + '{')}*"
 
 
 @pytest.fixture(params=["fakeredis", "server"])

@@ -3,7 +3,7 @@
 All servers of a thread share one Lua, in which a script is compiled once. Left out: to collect all of Lua's garbage
 after each script; to look for stray globals after each command (a real server refuses them, and nearly all tests run
 on one, too); to tell who listens of changed keys. Found once instead of at each call: a command by its name, and what
-its signature makes of so many arguments.
+its signature makes of so many arguments; of which version the client is. What clients send is taken apart by hiredis.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import hiredis
+import redis.utils
 from fakeredis import _msgs
 from fakeredis._commands import COMMANDS_WITH_SUB, SUPPORTED_COMMANDS, Key, Signature
 from fakeredis._core import CommandItem
 from fakeredis._helpers import SimpleError
+from fakeredis._socket._base import BaseFakeSocket
 from fakeredis._socket._resp import convert_to_resp2
 from fakeredis.commands_mixins import scripting_mixin
 
@@ -227,8 +230,19 @@ def _eval(self: Any, script: bytes, numkeys: int, *keys_and_args: bytes) -> Any:
         return _from_lua(self, result, nested=False)
 
 
+def _parse_commands(self: Any) -> Generator[None, bytes, None]:
+    """What `BaseFakeSocket._parse_commands` does with what clients send; it is no place to type commands."""
+    reader = hiredis.Reader()
+    while True:
+        reader.feed((yield))
+        while not self._paused and (fields := reader.gets()) is not False:
+            self._process_command(fields)
+
+
 def make_quick() -> None:
     """For the whole process, before it has a server of fakeredis."""
+    redis.utils.get_lib_version = lru_cache(redis.utils.get_lib_version)
+    BaseFakeSocket._parse_commands = _parse_commands  # type: ignore[method-assign]
     Signature.apply = _apply  # type: ignore[method-assign, assignment]
     Mixin._get_server_runtime = _runtime
     Mixin._lua_redis_call = call

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import redis
 
 READ: dict[str, Callable[[Any, str], Any]] = {
     "hash": lambda client, key: client.hgetall(key),
@@ -14,3 +16,46 @@ READ: dict[str, Callable[[Any, str], Any]] = {
     "stream": lambda client, key: client.xrange(key),
 }
 """How a key of each type is read whole."""
+
+_READ_ALL = """
+local found = {}
+for _, name in ipairs(redis.call('KEYS', ARGV[1])) do
+  local kind = redis.call('TYPE', name)['ok']
+  local value
+  if kind == 'hash' then value = redis.call('HGETALL', name)
+  elseif kind == 'string' then value = redis.call('GET', name)
+  elseif kind == 'set' then value = redis.call('SMEMBERS', name)
+  elseif kind == 'zset' then value = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES')
+  elseif kind == 'list' then value = redis.call('LRANGE', name, 0, -1)
+  else value = redis.call('XRANGE', name, '-', '+') end
+  found[#found + 1] = {name, kind, redis.call('PTTL', name), value}
+end
+return found
+"""
+
+
+def _pairs(flat: list[str]) -> list[tuple[str, str]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+_MADE: dict[str, Callable[[Any], Any]] = {
+    "hash": lambda flat: dict(_pairs(flat)),
+    "string": str,
+    "set": set,
+    "zset": lambda flat: [(member, float(score)) for member, score in _pairs(flat)],
+    "list": list,
+    "stream": lambda entries: [(entry, dict(_pairs(flat))) for entry, flat in entries],
+}
+"""What a script answers, as a client answers it."""
+
+
+class Whole(NamedTuple):
+    left: int
+    """In how many ms the key goes by itself; -1: never."""
+    value: Any
+
+
+def read_all(client: redis.Redis, pattern: str) -> dict[str, Whole]:
+    """Each key of such a name, at one moment, in one round trip."""
+    found: Any = client.eval(_READ_ALL, 0, pattern)
+    return {name: Whole(left, _MADE[kind](value)) for name, kind, left, value in found}
