@@ -35,7 +35,6 @@ _REFUSALS = {
     "NOREPLICAS": "too few replicas answer",
     "CLOCKAHEAD": "this machine's clock disagrees with the server's",
 }
-_TAKES_NO_WRITES = tuple(_REFUSALS[word] for word in ("OOM", "MISCONF", "NOREPLICAS"))
 _ACL_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")  # the latter: Redis 6.2
 _PASSING = ("READONLY", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 _PASSING_ERRORS = (  # the client takes the word off the text where it knows it
@@ -48,6 +47,13 @@ _PASSING_ERRORS = (  # the client takes the word off the text where it knows it
     OSError,
 )
 
+
+class _WritesRefused(StoreUnusable):
+    """The server answers, and takes no writes for now."""
+
+
+_OF_WRITES = ("OOM", "MISCONF", "NOREPLICAS")
+_TAKES_NO_WRITES: tuple[type[Exception], ...] = (_WritesRefused,)
 
 _PIPELINE = re.compile(r"^Command # \d+ .* of pipeline caused error: \(['\"](.*)['\"],?\)$", re.DOTALL)
 """How the client wraps what the server said to one command of a pipeline."""
@@ -105,7 +111,7 @@ class Transport:
             except (redis_errors.RedisError, OSError) as error:
                 problem = translate(error, self.connection.description)
                 if isinstance(problem, StoreUnusable):
-                    self.failures += any(words in problem.message for words in _TAKES_NO_WRITES)
+                    self.failures += isinstance(problem, _TAKES_NO_WRITES)
                     raise problem from error
                 self.failures += 1
                 if tries > 1 and asyncio.get_running_loop().time() + pause > deadline:
@@ -165,11 +171,12 @@ def translate(error: Exception, where: str) -> ScheduledPromptsError:
     word = text.split(" ", 1)[0].lstrip("-")
     for refusal, meaning in _REFUSALS.items():
         if word == refusal or f" {refusal} " in f" {text[:200]} " or f"-{refusal} " in text[:200]:
-            return StoreUnusable(f"{where}: {meaning}: {text}")
+            kind = _WritesRefused if refusal in _OF_WRITES else StoreUnusable
+            return kind(f"{where}: {meaning}: {text}")
     if isinstance(error, redis_errors.AuthenticationError):
         return StoreUnusable(f"{where}: the server refused the user name or password: {text}")
     if isinstance(error, redis_errors.OutOfMemoryError):
-        return StoreUnusable(f"{where}: the server is out of memory (maxmemory): {text}")
+        return _WritesRefused(f"{where}: {_REFUSALS['OOM']}: {text}")
     if isinstance(error, redis_errors.NoPermissionError) or any(sign in text for sign in _ACL_IN_A_SCRIPT):
         return StoreUnusable(f"{where}: the user may not do this (ACL): {text}")
     if isinstance(error, _PASSING_ERRORS) or any(sign in text[:200] for sign in _PASSING):

@@ -104,6 +104,7 @@ def test_a_full_disk_is_named_and_what_is_there_can_still_be_read(start: Start) 
 def test_a_server_without_memory_is_named(start: Start) -> None:
     server = start("--maxmemory", "1")
     assert "out of memory" in refused(server, "add", "x", "--when", "in 1h", code=1)
+    assert "out of memory" in refused(server, "serve", code=1)
 
 
 def test_data_of_a_newer_release_is_left_alone(start: Start) -> None:

@@ -336,28 +336,37 @@ async def test_a_server_that_cannot_answer_just_now_is_asked_again(real_lab: Rea
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "words", "breaks_contact"),
     [
-        ("OOM command not allowed when used memory > 'maxmemory'.", "out of memory"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "out of memory", True),
         (
             "ERR Error running script (call to f_7d1b2c5be0a6f8b7e1c6a9d2b3f4a5c6d7e8f901): @user_script:128: "
             "@user_script: 128: -OOM command not allowed when used memory > 'maxmemory'. ",
             "out of memory",
+            True,
         ),
-        ("MISCONF Valkey is configured to save RDB snapshots, but it's unable to persist to disk.", "cannot write"),
-        ("NOPERM this user has no permissions to access one of the keys", "ACL"),
-        ("NOAUTH Authentication required.", "password"),
-        ("NOREPLICAS Not enough good replicas to write.", "too few replicas"),
-        ("ERR something nobody has thought of", "nobody has thought of"),
+        (
+            "MISCONF Valkey is configured to save RDB snapshots, but it's unable to persist to disk.",
+            "cannot write",
+            True,
+        ),
+        ("NOPERM this user has no permissions to access one of the keys", "ACL", False),
+        ("NOAUTH Authentication required.", "password", False),
+        ("NOREPLICAS Not enough good replicas to write.", "too few replicas", True),
+        ("ERR something nobody has thought of", "nobody has thought of", False),
+        ("ERR a module says that too few replicas answer", "too few replicas", False),
     ],
 )
-async def test_a_server_that_refuses_is_not_asked_again(real_lab: RealLab, error: str, words: str) -> None:
+async def test_a_server_that_refuses_is_not_asked_again(
+    real_lab: RealLab, error: str, words: str, breaks_contact: bool
+) -> None:
     async with real_lab:
         wire = await line(real_lab)
         wire.next(answer_with(error))
         with pytest.raises(StoreUnusable, match=words):
             await wire.store.heartbeat("d", "{}")
         assert wire.proxy.scripts_seen == 1
+        assert wire.store.transport.failures == breaks_contact  # no lease could be renewed where nothing is written
 
 
 async def test_scripts_that_the_server_forgot_are_sent_again(real_lab: RealLab) -> None:
