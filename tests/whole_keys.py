@@ -49,7 +49,18 @@ _MADE: dict[str, Callable[[Any], Any]] = {
 """What a script answers, as a client answers it."""
 
 
+WRITE: dict[str, Callable[[Any, str, Any], Any]] = {
+    "hash": lambda client, key, value: client.hset(key, mapping=value),
+    "string": lambda client, key, value: client.set(key, value),
+    "set": lambda client, key, value: client.sadd(key, *value),
+    "zset": lambda client, key, value: client.zadd(key, dict(value)),
+    "list": lambda client, key, value: client.rpush(key, *value),
+    "stream": lambda client, key, value: [client.xadd(key, fields, id=entry) for entry, fields in value],
+}
+
+
 class Whole(NamedTuple):
+    kind: str
     left: int
     """In how many ms the key goes by itself; -1: never."""
     value: Any
@@ -58,4 +69,14 @@ class Whole(NamedTuple):
 def read_all(client: redis.Redis, pattern: str) -> dict[str, Whole]:
     """Each key of such a name, at one moment, in one round trip."""
     found: Any = client.eval(_READ_ALL, 0, pattern)
-    return {name: Whole(left, _MADE[kind](value)) for name, kind, left, value in found}
+    return {name: Whole(kind, left, _MADE[kind](value)) for name, kind, left, value in found}
+
+
+def write_all(client: redis.Redis, keys: dict[str, Whole]) -> None:
+    """The same keys, as they were read."""
+    with client.pipeline(transaction=False) as pipeline:
+        for name, key in keys.items():
+            WRITE[key.kind](pipeline, name, key.value)
+            if key.left >= 0:
+                pipeline.pexpire(name, key.left)
+        pipeline.execute()
