@@ -166,8 +166,8 @@ async def test_what_was_claimed_ahead_is_taken_back_100_ms_before_its_time(
 ) -> None:
     async with lab:
         at = await scene(lab)
-        prompt = await at.add("every 10m", on_crash=on_crash)
-        await at.sleep(599.9)
+        prompt = await at.add("every 1m", on_crash=on_crash)
+        await at.sleep(59.9)
         assert (await at.fire(prompt)).status == "running"  # in hand
         reason = await take_back(at, prompt, change)
         await at.sleep(5)
@@ -180,9 +180,9 @@ async def test_what_was_claimed_ahead_and_waits_for_a_slot_is_taken_back(lab: La
     async with lab:
         runner = Worker(5)
         at = await scene(lab, runner, slots=1)
-        first = await at.add("in 598s", "first")
-        prompt = await at.add("every 10m")
-        await at.sleep(599.9)
+        first = await at.add("in 58s", "first")
+        prompt = await at.add("every 1m")
+        await at.sleep(59.9)
         assert (await at.fire(prompt)).status == "queued"
         reason = await take_back(at, prompt, change)
         await at.sleep(10)
@@ -298,7 +298,7 @@ async def test_a_lost_message_of_an_edit_of_the_text_costs_nothing(lab: Lab, dea
 async def test_what_is_taken_back_unheard_and_starts_goes_on_and_is_not_cut_off(lab: Lab, deaf: None) -> None:
     async with lab:
         runner = Worker(60)
-        at = await scene(lab, runner)
+        at = await scene(lab, runner, watch_period=20)
         prompt = await at.add("every 10m")
         await at.sleep(599.9)
         await at.scheduler.pause(prompt)
@@ -309,7 +309,7 @@ async def test_what_is_taken_back_unheard_and_starts_goes_on_and_is_not_cut_off(
 
 async def test_at_most_once_what_is_taken_back_unheard_does_not_start(lab: Lab, deaf: None) -> None:
     async with lab:
-        at = await scene(lab)
+        at = await scene(lab, watch_period=20)
         prompt = await at.add("every 10m", on_crash="interrupt")
         await at.sleep(599.9)
         await at.scheduler.pause(prompt)
