@@ -127,6 +127,18 @@ async def test_what_retention_deleted_is_forgotten_not_lost(lab: Lab) -> None:
         await at.scheduler.cancel(prompt)
 
 
+async def test_what_ran_when_it_was_edited_and_is_deleted_since_is_forgotten(lab: Lab) -> None:
+    async with lab:
+        at = await scene(lab, **LOOKS, keep_fires=2)
+        prompt = await at.add(EVERY_TEN)
+        await at.sleep(TEN_MINUTES / 2 - 0.1)  # it is claimed by now
+        await at.scheduler.edit(prompt, force=True, jitter=30)
+        await at.sleep(4 * TEN_MINUTES)
+        answer = await at.scheduler.explain(prompt)
+        assert len(at.runner.fires) == 4
+        assert outcomes(answer)[:3] == [("forgotten", 2), *[("succeeded", 1)] * 2]
+
+
 async def test_a_manual_run_has_a_row_of_its_own_and_a_failure_says_why(lab: Lab) -> None:
     def fail(fire: Fire) -> str:
         raise RuntimeError("the model is away\nsee the log")

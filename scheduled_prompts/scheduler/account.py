@@ -173,8 +173,10 @@ def eras_of(
             stretches = [*_window(former), *mine, *_at_last(prompt)]
             eras.append(Era(former, first, max(first, end), stretches, span.at, span))
             first = min(span.end, span.at + 1)
-            # Before what it begins with, something was in hand that the former schedule named.
-            mine = [Stretch(first, span.end, Cause("edited", since=span.at, actor=span.by))]
+            # Before what it begins with, something was in hand that the former schedule named. If this one does, too,
+            # it has fired; who has forgotten fires cannot tell.
+            known = max(first, (prompt.forgotten or FIRST_INSTANT) + 1)
+            mine = [Stretch(known, span.end, Cause("edited", since=span.at, actor=span.by))]
         else:
             mine += _stretches_of(span, halts, beginnings)
     mine += _present(prompt, spans, now, overdue, beginnings)
