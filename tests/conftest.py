@@ -69,16 +69,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What mostly waits (for other processes) comes first in each half, so that what computes runs beside it.
 
-    `make test` gives each of four workers a quarter of the list, and whoever is done takes from the others. The tests
-    of a file stay together, as they may share a process.
+    `make test` gives each of its workers a part of the list, and whoever is done takes from the others. The tests of a
+    file stay together, as they may share a process; so do those of the HTTP server, which takes long to start.
     """
     computing = [item for item in items if _rank(item) == len(WAITING)]
-    waiting = sorted((item for item in items if _rank(item) < len(WAITING)), key=_rank)
+    waiting = sorted(
+        (item for item in items if _rank(item) < len(WAITING)), key=lambda item: (_rank(item), _over_http(item))
+    )
     halves: tuple[list[pytest.Item], list[pytest.Item]] = [], []
-    for number, (_, of_a_file) in enumerate(itertools.groupby(waiting, key=lambda item: item.path)):
+    for number, (_, of_a_file) in enumerate(itertools.groupby(waiting, key=lambda item: _over_http(item) or item.path)):
         halves[number % 2].extend(of_a_file)
     middle = len(computing) // 2
     items[:] = [*halves[0], *computing[:middle], *halves[1], *computing[middle:]]
+
+
+def _over_http(item: pytest.Item) -> bool:
+    return "http_server" in getattr(item, "fixturenames", ())
 
 
 def _rank(item: pytest.Item) -> int:

@@ -5,7 +5,6 @@ Real servers, real processes: each gives one clear line, the exit code that moni
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import redis
 
 from scheduled_prompts.store.embedded.binary import choose_binary
+from tests.cli.cli_driver import CommandLine
 
 COMMAND = Path(sys.executable).parent / "scheduled-prompts"
 SMALL = 64
@@ -62,8 +62,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         server.stop()
 
 
-def refused(server: Server, *words: str, code: int) -> str:
-    """What a person is told, which a program is told too: one line, and a hint."""
+def refused(cli: CommandLine, server: Server, *words: str, code: int) -> str:
+    """What a person is told by a process, which a program is told too: one line, and a hint."""
     store = f"unix://{server.socket}"
     told = subprocess.run([COMMAND, *words, "--store", store], capture_output=True, text=True, timeout=50)
     assert (told.returncode, told.stdout) == (code, ""), told
@@ -71,9 +71,9 @@ def refused(server: Server, *words: str, code: int) -> str:
     error, *hints = told.stderr.splitlines()
     assert error.startswith("error: ")
     assert all(hint.startswith("hint: ") for hint in hints)
-    answered = subprocess.run([COMMAND, *words, "--store", store, "--json"], capture_output=True, text=True, timeout=50)
-    assert answered.returncode == code
-    assert json.loads(answered.stdout)["error"]["message"][:40] in error
+    answered = cli(*words, "--store", store, "--json")
+    assert answered.code == code
+    assert answered.document["error"]["message"][:40] in error
     return error
 
 
@@ -88,41 +88,39 @@ def fill(client: redis.Redis) -> None:
     pytest.fail("the disk is still not full")
 
 
-def test_a_full_disk_is_named_and_what_is_there_can_still_be_read(start: Start) -> None:
+def test_a_full_disk_is_named_and_what_is_there_can_still_be_read(cli: CommandLine, start: Start) -> None:
     server = start("--appendonly", "yes", "--appendfsync", "everysec", disk_is_small=True)
     store = ("--store", f"unix://{server.socket}")
-    subprocess.run(
-        [COMMAND, "add", "made before", "--when", "in 1h", *store], capture_output=True, timeout=50, check=True
-    )
+    cli.json("add", "made before", "--when", "in 1h", *store)
     with server.client() as client:
         fill(client)
-    assert "cannot write to its disk" in refused(server, "add", "x", "--when", "in 1h", code=1)
+    assert "cannot write to its disk" in refused(cli, server, "add", "x", "--when", "in 1h", code=1)
     listed = subprocess.run([COMMAND, "list", *store], capture_output=True, text=True, timeout=50)
     assert (listed.returncode, "made before" in listed.stdout) == (0, True)
 
 
-def test_a_server_without_memory_is_named(start: Start) -> None:
+def test_a_server_without_memory_is_named(cli: CommandLine, start: Start) -> None:
     server = start("--maxmemory", "1")
-    assert "out of memory" in refused(server, "add", "x", "--when", "in 1h", code=1)
-    assert "out of memory" in refused(server, "serve", code=1)
+    assert "out of memory" in refused(cli, server, "add", "x", "--when", "in 1h", code=1)
+    assert "out of memory" in refused(cli, server, "serve", code=1)
 
 
-def test_data_of_a_newer_release_is_left_alone(start: Start) -> None:
+def test_data_of_a_newer_release_is_left_alone(cli: CommandLine, start: Start) -> None:
     server = start()
     with server.client() as client:
         client.hset("{sp:0}:meta", mapping={"schema": 99, "shards": 1, "virtual": 0})
         before = client.hgetall("{sp:0}:meta")
-        assert "newer release" in refused(server, "list", code=1)
+        assert "newer release" in refused(cli, server, "list", code=1)
         assert client.hgetall("{sp:0}:meta") == before | {"rules": client.hget("{sp:0}:meta", "rules")}
 
 
-def test_a_password_that_is_wanted_is_said(start: Start) -> None:
+def test_a_password_that_is_wanted_is_said(cli: CommandLine, start: Start) -> None:
     server = start("--requirepass", "secret")
-    assert "password" in refused(server, "list", code=1)
+    assert "password" in refused(cli, server, "list", code=1)
 
 
 @pytest.mark.waits
-def test_a_server_that_is_gone_is_said_within_seconds(start: Start) -> None:
+def test_a_server_that_is_gone_is_said_within_seconds(cli: CommandLine, start: Start) -> None:
     server = start()
     server.stop()
-    assert "does not answer" in refused(server, "list", code=5)
+    assert "does not answer" in refused(cli, server, "list", code=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import pytest
 import redis
 from rich.cells import cell_len
 
+from scheduled_prompts import Scheduler
 from scheduled_prompts.cli.charts import hours_chart
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.runners.contract import Permanent
@@ -299,10 +301,11 @@ class Followers:
         return process
 
     def add(self, text: str) -> str:
-        process = self.start("add", text, "--when", "in 1h", "--json")
-        out, err = process.communicate(timeout=20)
-        assert process.returncode == 0, err
-        return str(json.loads(out)["prompt"]["id"])
+        async def made() -> str:
+            async with Scheduler(f"unix://{self.socket}", timezone="Europe/Berlin") as scheduler:
+                return (await scheduler.schedule(text, "in 1h")).prompt.id
+
+        return asyncio.run(made())
 
     def end(self) -> None:
         for process in self.started:

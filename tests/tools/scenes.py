@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -21,12 +22,21 @@ def tools_over(store: Store, *, timezone: str = "Europe/Berlin", limits: Limits 
     return Tools(Scheduler(store, timezone=timezone, limits=limits))
 
 
+@cache
+def _validator(name: str) -> Any:
+    """That of a tool's answers, made once: to check a schema takes far longer than to check an answer by it."""
+    schema = ALL[name].spec.output_schema
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
+
+
 def conforms(name: str, answer: dict[str, Any]) -> None:
     """An answer is as its tool's schema has it, holds nothing else, and says in words what it is about."""
     if name in ALL:
-        schema = ALL[name].spec.output_schema
-        jsonschema.validate(answer, schema)
-        assert answer.keys() <= schema["properties"].keys()
+        validator = _validator(name)
+        validator.validate(answer)
+        assert answer.keys() <= validator.schema["properties"].keys()
     if answer["ok"]:
         assert answer["message"]
         assert "error" not in answer
