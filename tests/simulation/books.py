@@ -58,6 +58,10 @@ class Hold:
     run: Run | None = None
     told_to_stop: Instant = float("inf")
     """When a renewal was answered so, and nothing had begun."""
+    asked_to_begin: bool = False
+    """Whether its daemon wrote down that it begins, before it did."""
+    may_not_begin: Instant = float("inf")
+    """When it was answered that it is to stop."""
 
 
 @dataclass
@@ -373,10 +377,14 @@ class Reading:
                     self._find(event, f"{fire} (overlap {item['overlap']}) was taken while {other} was held")
 
     def _extend(self, event: Event) -> None:
-        for fire, token, answer in event.items:
+        for fire, token, mark, answer in event.items:
             hold = self._held.get(fire)
             if hold is not None and hold.token == token:
                 hold.renewed, hold.renewed_at = event.server, event.at
+                if mark and hold.run is None:
+                    hold.asked_to_begin = True
+                    if answer != "ok":
+                        hold.may_not_begin = min(hold.may_not_begin, event.at)
                 if answer in ("cancel", "take_back") and hold.run is None:
                     hold.told_to_stop = min(hold.told_to_stop, event.at)
                 if answer == "lost":

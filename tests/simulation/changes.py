@@ -36,20 +36,22 @@ class Changes:
             await asyncio.sleep(world.chance.expovariate(1 / world.plan.change_every))
             idle = [member for member in world.clients if not member.is_up]
             if idle:
-                await self.worst_instant()
-                task = asyncio.create_task(self._change(idle[0]))
+                aim = await self.worst_instant()
+                task = asyncio.create_task(self._change(idle[0], aim))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    async def worst_instant(self) -> None:
-        """Half of the time: until just before or just after something is due."""
+    async def worst_instant(self) -> str | None:
+        """Half of the time, and always where only some changes are made to what is due: until just before or just after
+        something is due. Returns what was due next when the wait began."""
         world, chance = self._world, self._world.chance
-        if chance.random() < 0.5:
-            return
-        due = world.server.next_due()
+        if not world.plan.changes and chance.random() < 0.5:
+            return None
+        aim, due = world.server.next_due_prompt(), world.server.next_due()
         if due is not None:
             wait = (due - world.server.now_ms) / 1000 + chance.choice(INSTANTS)
             await asyncio.sleep(max(0.0, min(wait, world.plan.change_every)))
+        return aim
 
     async def end(self) -> None:
         """Let what was asked for be answered, and all go on."""
@@ -75,9 +77,10 @@ class Changes:
         if prompt is not None:
             world.prompts.append(prompt)
 
-    async def _change(self, member: Member) -> None:
+    async def _change(self, member: Member, aim: str | None) -> None:
         world, chance = self._world, self._world.chance
-        kind = chance.choices(list(CHANGES), list(CHANGES.values()))[0]
+        kinds = world.plan.changes or tuple(CHANGES)
+        kind = chance.choices(kinds, [CHANGES[kind] for kind in kinds])[0]
         if kind == "add":
             await self.add(member)
             return
@@ -86,16 +89,19 @@ class Changes:
             return
         soon = world.server.next_due_prompt() if chance.random() < 0.4 else None
         prompt = soon or chance.choice(world.prompts)
+        if world.plan.changes and aim is not None:
+            prompt = aim
         if kind == "resume" and self.paused:
             prompt = chance.choice(sorted(self.paused))
         running = world.server.some_running(chance) if chance.random() < 0.5 else None
-        if running is not None and kind in ("cancel", "cancel fire", "pause", "text"):
+        if running is not None and not world.plan.changes and kind in ("cancel", "cancel fire", "pause", "text"):
             prompt = running[:26]
         fire = running or world.server.some_fire(prompt, chance)
         change = self._drawn(kind, prompt, fire)
         if change is not None:
             loses = 0.5 if chance.random() < 0.3 else 0.0
-            unheard = kind in ("cancel", "cancel fire") and chance.random() < 0.5
+            kinds = ("pause",) if world.plan.changes else ("cancel", "cancel fire")
+            unheard = kind in kinds and chance.random() < 0.5
             async with world.faults.nobody_hears() if unheard else nullcontext():
                 await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])
                 await asyncio.sleep(1.0 if unheard else 0.0)
@@ -142,8 +148,10 @@ class Changes:
             await world.call(member, "halt", lambda s: s.stop_all("enough", cancel_running=cancels))
             await asyncio.sleep(world.plan.settings.watch_period)
         await asyncio.sleep(chance.choice([0.1, 3.0, 20.0, 90.0]))
-        while self.halted:
-            await self._start_all()
+        is_unheard = bool(world.plan.changes) and chance.random() < 0.5
+        async with world.faults.nobody_hears() if is_unheard else nullcontext():
+            while self.halted:
+                await self._start_all()
 
     async def _start_all(self) -> None:
         world = self._world

@@ -29,6 +29,14 @@ ASKED_BEFORE = 15
 """The time is asked for five times in a row; in a bad time, some of those rows break off."""
 AT_ONCE_MS = 500
 """So long a message or an answer may take, where nothing is wrong with the line."""
+HEARD_MS = 60
+"""And so long a message takes where the process has nothing else to do than to hear it."""
+PRESSED_MS = 300
+"""So long a daemon that is in a hurry may take to leave."""
+PASSED_OVER_MS = 12_000
+"""So long a daemon that could not claim a prompt may leave it alone, where it does not hear that it was changed."""
+MENDED_MS = 10_000
+"""After so long a connection that broke is felt no more."""
 COOPERATIVE = {"succeed", "slow", "hang", "raise when cancelled", "fail", "ask for a retry", "give up"}
 """Moods of a runner that lets itself be cancelled."""
 
@@ -43,6 +51,7 @@ def judge(world: World) -> Books:
         judge.accounts_add_up,
         judge.everything_has_ended,
         judge.nothing_began_early,
+        judge.nothing_began_that_was_lost,
         judge.each_runs_what_was_claimed,
         judge.second_runs_are_explained,
         judge.leases_are_lost_only_to_faults,
@@ -54,6 +63,9 @@ def judge(world: World) -> Books:
         judge.nobody_is_told_no_for_what_was_done,
         judge.punctual,
         judge.taken_over_where_a_daemon_died,
+        judge.hears_again_after_a_break,
+        judge.found_by_a_look_where_nobody_hears,
+        judge.leaves_nothing_behind,
         judge.stopped_in_time,
         judge.nothing_starts_while_stopped,
         judge.money_adds_up,
@@ -190,6 +202,17 @@ class _Judge:
         first = bisect_left(told, (at - self.world.plan.settings.sweep_period * 1000 - 6_000, 0.0))
         asked = told[max(0, first - ASKED_BEFORE) : bisect_left(told, (at, 0.0))]
         return max((ms for _, ms in asked), default=0.0) / 2 + 1.5
+
+    def nothing_began_that_was_lost(self) -> None:
+        """Whoever slept, or stood still, for longer than its lease finds out before it begins."""
+        lease = self.world.plan.settings.lease_ms
+        for hold in self.books.all_holds:
+            if hold.end != "reaped" or hold.run is None or hold.asked_to_begin:
+                continue
+            began = hold.run.began
+            late = began.server - hold.renewed - lease - self._clock_error(hold.who, began.at)
+            if began.at > hold.until and late > 0 and not clock_was_set(self.world, hold.since, began.at):
+                self.find(f"attempt {hold.attempt} of {hold.fire} began in {hold.who}, {late:.0f} ms after it was lost")
 
     def each_runs_what_was_claimed(self) -> None:
         for run in self.books.all_runs:
@@ -417,6 +440,61 @@ class _Judge:
                 self.find(f"{fire} began {began - due:.0f} ms late, and nothing had gone wrong")
         self.books.answered["judged for punctuality"] = counted
 
+    def hears_again_after_a_break(self) -> None:
+        """Where nothing but the connections of those who listen broke, all is on time when they listen again."""
+        others = [(w.start - MENDED_MS, w.end + self.after) for w in self.world.faults.windows if w.kind != "break_off"]
+        others += [(process.over, process.over + self.after) for process in self._daemons]
+        others += [(since, until + self.after) for since, until in self.books.halts]
+        breaks = [(w.start, w.end + MENDED_MS) for w in self.world.faults.windows if w.kind == "break_off"]
+        if not breaks:
+            return
+        felt = Spans(others + breaks)
+        for fire, due, began in self._to_be_punctual():
+            if began - due > PUNCTUAL_MS and not felt.touch(due - 4_000, began):
+                self.find(f"{fire} began {began - due:.0f} ms late, and connections had broken long before, at most")
+
+    def found_by_a_look_where_nobody_hears(self) -> None:
+        """Where nothing but messages is lost, what they tell of begins after a look."""
+        settings, daemons = self.world.plan.settings, self.world.plan.daemons
+        patience = settings.watch_period * 1000 + 250 * daemons + PUNCTUAL_MS
+        silent = ("unheard", "break_off")
+        others = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in silent]
+        others += [(process.over, process.over) for process in self._daemons]
+        felt = Spans([(start, end + self.after) for start, end in [*others, *map(tuple, self.books.halts)]])
+        for fire, due, began in self._to_be_punctual():
+            touched = self.books.touched[prompt_of(fire)]
+            is_passed_over = any(due - PASSED_OVER_MS <= at <= began for at in touched)
+            if began - due > patience and not is_passed_over and not felt.touch(due - 4_000, began):
+                self.find(f"{fire} began {began - due:.0f} ms late, and messages had been lost at most")
+
+    def leaves_nothing_behind(self) -> None:
+        """A daemon that is told to stop gives back what it holds, or writes its end; one in a hurry, at once."""
+        asked = {w.who: w.start for w in self.world.faults.windows if w.kind == "deploy"}
+        pressed = {w.who: w.start for w in self.world.faults.windows if w.kind == "hurry"}
+        held: dict[str, list[Hold]] = {}
+        for hold in self.books.all_holds:
+            held.setdefault(hold.who, []).append(hold)
+        for process in self._daemons:
+            told, who = asked.get(process.name), process.name
+            if told is None or process.died or self._was_kept_from_leaving(who, told, process.over, held.get(who, [])):
+                continue
+            left = [hold.fire for hold in held.get(who, []) if hold.since <= process.over < hold.until]
+            if left:
+                self.find(f"{who} was told to stop, and left {left} behind")
+            took = process.over - pressed.get(who, process.over)
+            if took > PRESSED_MS:
+                self.find(f"{who} was in a hurry, and took {took:.0f} ms to leave")
+
+    def _was_kept_from_leaving(self, who: str, told: float, over: float, holds: list[Hold]) -> bool:
+        """By a runner that works on, or because it was not in contact."""
+        if any(hold.run and hold.run.began.mood == "swallow" and hold.run.ended > told for hold in holds):
+            return True
+        if any(start <= over and end >= told - self.after for start, end in self.world.lines[who].hampered):
+            return True
+        harmless = ("deploy", "hurry", "unheard", "break_off", "kill_client")
+        others = [w for w in self.world.faults.windows if w.kind not in harmless and w.is_of(who)]
+        return any(w.start <= over and w.end >= told - self.after for w in others)
+
     def _to_be_punctual(self) -> Iterator[tuple[str, float, float]]:
         """Fires that nothing but a fault could hold up, when they were due and when they began (true ms)."""
         limits = self.world.plan.limits.concurrency
@@ -498,8 +576,10 @@ class _Judge:
                 continue
             at, said = hold.run.began.at, f"attempt {hold.attempt} of {hold.fire} began"
             paused = min(self._pauses_ahead_of(hold), default=float("inf"))
-            if at > paused + AT_ONCE_MS and not self._is_out_of_touch(hold.who, paused - 10_000, at):
+            if at > paused + HEARD_MS and not self._is_out_of_touch(hold.who, paused - 10_000, at):
                 self.find(f"{said} {at - paused:.0f} ms after its prompt was paused")
+            if hold.may_not_begin < at:
+                self.find(f"{said}, and it was answered {at - hold.may_not_begin:.0f} ms before that it is to stop")
             told = hold.told_to_stop
             if at > told + AT_ONCE_MS and not Spans(self._hindrances(hold.who)).touch(told, at):
                 self.find(f"{said} {at - told:.0f} ms after a renewal was told that it is to stop")

@@ -16,6 +16,7 @@ from tests.simulation.line import Weather
 from tests.simulation.plan import MINUTES
 
 if TYPE_CHECKING:
+    from tests.simulation.loop import Process
     from tests.simulation.world import Member, World
 
 KINDS = {
@@ -148,7 +149,7 @@ class Faults:
             await asyncio.sleep(8.0)
 
     async def _deploy(self, *, hurried: bool = False) -> None:
-        member = self._some_daemon()
+        member = self._busy_daemon() if hurried else self._some_daemon()
         if member is None or member.daemon is None or member.process is None:
             return
         process = member.process
@@ -156,9 +157,16 @@ class Faults:
             member.stop()
             if hurried:
                 await asyncio.sleep(self._world.chance.uniform(0, 2))
-                member.stop()
+                await self._press(member, process)
             await process.ended.wait()
             await asyncio.sleep(4.0)
+
+    async def _press(self, member: Member, process: Process) -> None:
+        """It is told a second time, if it is there still."""
+        if not process.dead:
+            async with self._window("hurry", process.name):
+                member.stop()
+                await process.ended.wait()
 
     async def _hurry(self) -> None:
         await self._deploy(hurried=True)

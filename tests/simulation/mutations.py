@@ -6,14 +6,17 @@ A change of a script must still find the text that it replaces: when the script 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine import attempt
 from scheduled_prompts.engine.attempt import Attempt
 from scheduled_prompts.engine.daemon import Daemon
-from scheduled_prompts.engine.watch import Contact
+from scheduled_prompts.engine.watch import Contact, Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
 from scheduled_prompts.scheduler import Scheduler
@@ -117,6 +120,73 @@ def _renews_until_an_answer_fails(renew: Any) -> Any:
     return mutated
 
 
+def _never_hears_of_pauses(extend: Any) -> Any:
+    async def mutated(self: Store, items: Any, **options: Any) -> Any:
+        return ["ok" if state == "take_back" else state for state in await extend(self, items, **options)]
+
+    return mutated
+
+
+def _lets_go_of_what_is_not_written(settle: Any) -> Any:
+    async def mutated(self: Store, items: Any, **options: Any) -> Any:
+        try:
+            return await settle(self, items, **options)
+        except (StoreUnreachable, StoreUnusable):
+            return ["settled"] * len(items)
+
+    return mutated
+
+
+def _is_in_no_hurry(_stop: Any) -> Any:
+    def mutated(self: Daemon) -> None:
+        self._stop_asked.set()
+
+    return mutated
+
+
+def _listens_once(listen: Any) -> Any:
+    async def mutated(self: Daemon) -> None:
+        with suppress(StoreUnreachable, StoreUnusable):
+            await listen(self)
+        await asyncio.Event().wait()
+
+    return mutated
+
+
+def _hears_of_no_start(hear: Any) -> Any:
+    """Who looks around."""
+
+    async def mutated(self: Watch) -> None:
+        before, worker = self._worker.hear_of_halt, self._worker
+        worker.hear_of_halt = lambda halt, **_: None if halt is None else before(halt)  # type: ignore[method-assign]
+        try:
+            await hear(self)
+        finally:
+            worker.hear_of_halt = before  # type: ignore[method-assign]
+
+    return mutated
+
+
+def _breaks_with_the_server_alone(_keep: Any) -> Any:
+    async def mutated(self: Contact) -> None:
+        self._failures = self._store.transport.failures
+        self._kept_at = self._store.clock.now()
+        self._run = await self._store.server_run()
+
+    return mutated
+
+
+def _goes_by_the_wall(_now: Any) -> Any:
+    return lambda self: time.time() * 1000 + self._offset_ms - self._local_offset_ms
+
+
+def _waits_by_the_wall(_call_at: Any) -> Any:
+    def mutated(self: Clock, instant: int, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later((instant - self.exactly_now()) / 1000, callback)
+
+    return mutated
+
+
 def _explains_nothing(_explain: Any) -> Any:
     async def mutated(self: Scheduler, *_: object, **__: object) -> Any:
         raise StoreUnusable("it cannot be told")
@@ -206,12 +276,26 @@ MUTATIONS: dict[str, Mutation] = {
         )
     ),
     "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
+    "renewals do not tell of pauses": of_method(Store, "extend", _never_hears_of_pauses),
     "nothing can be explained": of_method(Scheduler, "explain", _explains_nothing),
     # Looking around
     "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),
     "nobody takes over what was lost": of_method(Store, "reap", _answers([])),
     "a daemon leaves with the first lost answer": of_method(Daemon, "_once", _leaves_with_a_lost_answer),
+    "looks do not tell that all goes on": of_method(Watch, "look", _hears_of_no_start),
+    "who is cut off listens no more": of_method(Daemon, "_listen", _listens_once),
+    "failed answers are no break of contact": of_method(Contact, "keep", _breaks_with_the_server_alone),
+    "an end that could not be written is let go": of_method(Store, "settle", _lets_go_of_what_is_not_written),
+    # Stopping
+    "a daemon that is stopped leaves what it holds": of_method(Worker, "stop", _answers(None)),
+    "a second stop is no hurry": of_method(Daemon, "stop", _is_in_no_hurry),
     # Clocks
+    "who slept does not notice": of_method(Clock, "stepped", lambda _before: lambda *_: False),
+    "the wall clock is believed": all_of(
+        of_method(Clock, "exactly_now", _goes_by_the_wall),
+        of_method(Clock, "call_at", _waits_by_the_wall),
+        of_method(Clock, "stepped", lambda _before: lambda *_: False),
+    ),
     "clocks that are ahead are believed": all_of(
         *(of_script(name, AHEAD, "if false then") for name, source in SOURCES.items() if AHEAD in source)
     ),
@@ -220,15 +304,41 @@ MUTATIONS: dict[str, Mutation] = {
 ALONE = {
     "refused writes are no break of contact": "full_disk",
     "clocks that are ahead are believed": "server_step",
-    "nobody looks for what is overdue": "kill",
+    "nobody looks for what is overdue": "unheard",
+    "who is cut off listens no more": "break_off",
+    "looks do not tell that all goes on": "",
+    "failed answers are no break of contact": "server_away",
+    "an end that could not be written is let go": "server_away",
+    "a daemon that is stopped leaves what it holds": "deploy",
+    "a second stop is no hurry": "hurry",
+    "who slept does not notice": "suspend",
+    "the wall clock is believed": "step",
+    "pause takes nothing back": "",
+    "renewals do not tell of pauses": "",
 }
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
-comes."""
+comes; '': where none comes at all."""
+AMONG = {
+    "pause takes nothing back": ("pause", "resume"),
+    "renewals do not tell of pauses": ("pause", "resume"),
+    "looks do not tell that all goes on": ("halt",),
+    "who is cut off listens no more": ("add", "when"),
+    "nobody looks for what is overdue": ("add", "when"),
+}
+"""Mutations that some kinds of change bring out, at the right instant: they are hunted where no other comes."""
 FOUND_BY = {
     "kill": "nobody takes over what was lost",
     "kill_all": "nobody takes over what was lost",
+    "deploy": "a daemon that is stopped leaves what it holds",
+    "hurry": "a second stop is no hurry",
     "freeze": "settle ignores the token",
+    "suspend": "who slept does not notice",
+    "cut": "a daemon leaves with the first lost answer",
+    "unheard": "nobody looks for what is overdue",
+    "break_off": "who is cut off listens no more",
     "lid": "reap needs no contact",
+    "server_away": "failed answers are no break of contact",
+    "step": "the wall clock is believed",
     "lose": "what is repeated is refused",
     "slow": "what is repeated is refused",
     "stall": "what is repeated is refused",

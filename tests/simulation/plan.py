@@ -48,6 +48,9 @@ class Plan:
     """The share of attempts that do not simply succeed."""
     only: str | None = None
     """The one kind of fault that there is; empty: none; None: all kinds."""
+    changes: tuple[str, ...] = ()
+    """The only kinds of change that there are, each to what is due next, just before or after it; empty: all kinds, to
+    any."""
 
 
 def plan_of(form: str, seed: int) -> Plan:

@@ -18,8 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scheduled_prompts.limits import Limits
 from tests.simulation.checker import judge
-from tests.simulation.mutations import ALONE, MUTATIONS, Mutation
+from tests.simulation.mutations import ALONE, AMONG, MUTATIONS, Mutation
 from tests.simulation.plan import FORMS, plan_of
 from tests.simulation.world import World
 
@@ -38,6 +39,9 @@ class Job(NamedTuple):
     trace: bool = False
     only: str | None = None
     """The one kind of fault that there is, and nothing else is difficult; empty: none at all; None: all kinds."""
+    changes: tuple[str, ...] = ()
+    """The only kinds of change that there are, and each comes at the worst instant; nothing is limited, so that nothing
+    waits for anything else. Empty: all kinds."""
 
 
 class Outcome(NamedTuple):
@@ -55,6 +59,9 @@ def simulate(job: Job) -> Outcome:
     plan = plan_of(job.form, job.seed)
     if job.only is not None:
         plan.only, plan.difficult, plan.fault_every = job.only, 0.0, plan.fault_every / 2
+    if job.changes:
+        plan.changes, plan.change_every, plan.limits = job.changes, plan.change_every / 2, Limits()
+        plan.settings = plan.settings.model_copy(update={"slots": 20, "sweep_period": 60.0})
     world = World(plan, whole_trace=job.trace, mutate=mutation)
     world.live()
     books = judge(world)
@@ -136,10 +143,14 @@ class Hunt(NamedTuple):
     seeds: list[int]
 
 
+def job_to_find(mutation: str, seed: int, only: str | None) -> Job:
+    return Job("short", seed, mutation, only=only, changes=AMONG.get(mutation, ()))
+
+
 def hunt(wanted: Hunt) -> Outcome | None:
     """The first seed, of these, that finds a mutation."""
     for seed in wanted.seeds:
-        outcome = simulate(Job("short", seed, wanted.mutation, only=ALONE.get(wanted.mutation)))
+        outcome = simulate(job_to_find(wanted.mutation, seed, ALONE.get(wanted.mutation)))
         if outcome.findings:
             return outcome
     return None

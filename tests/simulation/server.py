@@ -176,7 +176,7 @@ class SimServer:
             return {"op": op, "called": float(argv[1]), "fires": leased} if leased else None
         if name == "extend":
             items = json.loads(argv[3])
-            return {"items": [(fire, token, answer) for (fire, token, _), answer in zip(items, answer, strict=True)]}
+            return {"items": [(*item, answer) for item, answer in zip(items, answer, strict=True)]}
         if name == "settle":
             items = json.loads(argv[3])
             return {

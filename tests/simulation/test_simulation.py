@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.simulation.faults import KINDS
 from tests.simulation.mutations import FOUND_BY, MUTATIONS
-from tests.simulation.run import Hunt, Job, Outcome, about, hunt, simulate
+from tests.simulation.run import Hunt, Job, Outcome, about, hunt, job_to_find, simulate
 
 SEEDS_FOR_A_MUTATION = list(range(20))
 """Within so many short simulations each mutation is found."""
@@ -70,10 +71,14 @@ def test_whichever_guard_is_missing_is_found(mutation: str) -> None:
     assert hunt(Hunt(mutation, SEEDS_FOR_A_MUTATION)), "the checker is blind to this"
 
 
+def test_each_kind_of_fault_has_something_to_find() -> None:
+    assert FOUND_BY.keys() == KINDS.keys()
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", FOUND_BY)
 def test_a_kind_of_fault_finds_something_alone(kind: str) -> None:
-    assert any(simulate(Job("short", seed, FOUND_BY[kind], only=kind)).findings for seed in range(6))
+    assert any(simulate(job_to_find(FOUND_BY[kind], seed, kind)).findings for seed in range(6))
 
 
 @pytest.mark.nightly
