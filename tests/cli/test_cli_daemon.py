@@ -134,6 +134,7 @@ def test_a_prompt_fires_is_waited_for_and_told_and_the_daemon_stops(place: Place
 def test_a_second_signal_hurries_the_daemon(place: Place) -> None:
     daemon = place.daemon(sys.executable, CHECKOUT / "main.py")
     added = json.loads(place.call("add", "x", "--when", "in 1s", "--runner", "slow", "--json").stdout)
+    time.sleep(1)  # nothing is there before; to look costs a process
     while json.loads(place.call("history", added["prompt"]["id"], "--json").stdout)["items"] == []:
         pass
     time.sleep(0.3)
