@@ -122,6 +122,7 @@ def _listening(where: Address) -> Iterator[tuple[socket.socket, Address]]:
     try:
         family, *_, sockaddr = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(sockaddr[:2], family=family, backlog=256)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on sockets of its own alone
     except OSError as error:
         raise InvalidInput(f"cannot listen on {where}: {error.strerror or error}", hint="name another port") from error
     with listener:

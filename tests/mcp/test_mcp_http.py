@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
+import socket
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from scheduled_prompts import Caller, Daemon, Fire, tokens
+from scheduled_prompts.mcp.http import Address, _listening
 from tests.mcp.conftest import HttpServer, Place, told, until
 
 pytestmark = pytest.mark.real_time
@@ -149,6 +151,14 @@ async def test_whoever_asks_is_told_whether_it_is_well_and_nothing_else(http_ser
     async with httpx2.AsyncClient() as http:
         answer = await http.get(http_server.address.removesuffix("/mcp") + "/health")
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
+
+
+def test_no_part_of_an_answer_waits_until_the_part_before_is_acknowledged() -> None:
+    """A client acknowledges up to 40 ms late, and an answer is sent in parts: its head, its body."""
+    with _listening(Address("127.0.0.1", 0)) as (listener, bound), socket.create_connection(bound):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_stop_lets_what_runs_come_to_its_end(place: Place) -> None:
