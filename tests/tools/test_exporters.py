@@ -126,3 +126,12 @@ def test_what_one_caller_may_not_do_is_not_exported_for_it(tools: Tools) -> None
     assert {tool["name"] for tool in reader.openai_responses()} == shown
     assert {tool["name"] for tool in reader.anthropic()} == shown
     assert {tool["name"] for tool in reader.json_schema()} == shown
+
+
+def test_what_answers_are_like_is_found_out_once_and_each_has_its_own_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {name: tool.spec.without().output_schema for name, tool in ALL.items()}
+    monkeypatch.setattr("scheduled_prompts.tools.spec.TypeAdapter", None)
+    again = {name: tool.spec.without().output_schema for name, tool in ALL.items()}
+    assert again == first
+    again["get_scheduled_prompt"].clear()
+    assert ALL["get_scheduled_prompt"].spec.without().output_schema == first["get_scheduled_prompt"]
