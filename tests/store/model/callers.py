@@ -237,7 +237,7 @@ class CallerActs(Steps):
 
     @act(weight=2, about="cancelling", when=has_fires, pick=any_number)
     def cancel_fire(self, pick: int) -> None:
-        fire = list(self.model.fires.values())[pick % len(self.model.fires)]
+        fire = self.some_fire(pick)
         before = fire.status
         answer = self.run(self.store.cancel_fire(fire.id))
         assert answer == (self.model.stop(fire, "fire_cancelled", self.now()) or Refused(before))

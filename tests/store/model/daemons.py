@@ -57,6 +57,7 @@ settled_as = st.sampled_from(
         "given_back",
     ]
 )
+changes_of_mind = st.sampled_from(["ask", "cancel", "edit", "pause", "skip"])
 costs = st.sampled_from([None, None, "0", "0.20", "0.20", "0.90"])
 
 
@@ -92,6 +93,39 @@ class DaemonActs(CallerActs):
         self.take(limit, serves)
         if self.model.is_halted:
             self.start_all()
+
+    @act(
+        weight=4,
+        about="approval cancelling editing pausing skipping",
+        when=has_prompts,
+        before=st.sampled_from([1, 20, 30]),
+        start=st.booleans(),
+        changes=st.lists(st.tuples(changes_of_mind, any_number), max_size=4),
+    )
+    def take_ahead(self, before: float, start: bool, changes: list[tuple[str, int]]) -> None:
+        """What is due next is claimed and taken shortly before, and perhaps begun. It can be taken back still, and is,
+        by several at once."""
+        self.look_around(0, 0, 500, EVERYTHING)
+        coming = [known.next_at for known in self.model.prompts.values() if known.is_armed and known.next_at]
+        if not coming:
+            return
+        self.time_passes(max(0, (min(coming) - self.now()) / 1000 - before))
+        self.look_around(0, 30_000, 500, EVERYTHING)
+        for lease in self.all_held() if start else []:
+            self._extend(lease, start=True)
+        for change, pick in changes:
+            self._change_mind(change, pick)
+
+    def _change_mind(self, change: str, pick: int) -> None:
+        self.read(self.some_prompt(pick))
+        if change == "cancel":
+            self.cancel_fire(pick)
+        elif change == "pause":
+            self.pause(pick, with_version=False)
+        elif change == "skip":
+            self.skip(pick, "skip", later=-1)
+        else:
+            self.edit_schedule(pick, "b", HOUR, asks=change == "ask")
 
     def _claim_up_to(self, due: int) -> None:
         found = [known for known in self.model.prompts.values() if known.is_armed and (known.next_at or 0) <= due]
@@ -209,7 +243,7 @@ class DaemonActs(CallerActs):
         found = self.run(self.store.reap(leases=leases, max_crashes=MAX_CRASHES))
         assert dict(found) == {**(self.model.reap(now) if leases else {}), **self.model.retry(now)}
 
-    @act(when=has_leases, started=st.booleans())
+    @act(weight=2, when=has_leases, started=st.booleans())
     def daemons_are_lost(self, started: bool) -> None:
         """And what they ran, and had `started`, is found when their leases are over."""
         for lease in self.all_held() if started else []:

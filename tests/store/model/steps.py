@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from tests.store.model.model import Model
 from tests.store.model.records import ModelFire, ModelPrompt
 
 Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 any_number = st.integers(min_value=0, max_value=10**6)
 REPLY_LOST_EVERY = 3
 """Of so many transitions the reply of one is lost, and it is sent again."""
@@ -85,7 +86,13 @@ class Steps(RuleBasedStateMachine):
             self.space.clear()
 
     def some_prompt(self, pick: int) -> ModelPrompt:
-        return list(self.model.prompts.values())[pick % len(self.model.prompts)]
+        """Every other time one that runs, if any does: what is asked of it then, it is asked of the attempt, too."""
+        running = {fire.prompt for fire in self.model.fires.values() if fire.status == "running"}
+        return _either(list(self.model.prompts.values()), lambda known: known.read.id in running, pick)
+
+    def some_fire(self, pick: int) -> ModelFire:
+        """Every other time one that has not ended, if there is any."""
+        return _either(list(self.model.fires.values()), lambda fire: fire.is_live, pick)
 
     def some_lease(self, pick: int) -> Lease:
         """The latest for 0, which is the likeliest to be held still."""
@@ -103,3 +110,9 @@ class Steps(RuleBasedStateMachine):
         """As the store says it."""
         turn, due = self.lab.inspector.hmget(f"{self.space.prefix}fire:{fire_id}", "turn", "due")
         return int(turn or due or 0)
+
+
+def _either(found: list[Found], is_preferred: Callable[[Found], bool], pick: int) -> Found:
+    """One of all, or, for an odd number, of those that are preferred, if there are any."""
+    preferred = [one for one in found if is_preferred(one)] if pick % 2 else []
+    return (preferred or found)[pick // 2 % len(preferred or found)]
