@@ -41,6 +41,10 @@ class Changes:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
+    @property
+    def _may_be_unheard(self) -> bool:
+        return self._world.plan.only in (None, "unheard")
+
     async def worst_instant(self) -> str | None:
         """Half of the time, and always where only some changes are made to what is due: until just before or just after
         something is due. Returns what was due next when the wait began."""
@@ -99,9 +103,9 @@ class Changes:
         fire = running or world.server.some_fire(prompt, chance)
         change = self._drawn(kind, prompt, fire)
         if change is not None:
-            loses = 0.5 if chance.random() < 0.3 else 0.0
+            loses = 0.5 if chance.random() < 0.3 and world.plan.only is None else 0.0
             kinds = ("pause",) if world.plan.changes else ("cancel", "cancel fire")
-            unheard = kind in kinds and chance.random() < 0.5
+            unheard = kind in kinds and chance.random() < 0.5 and self._may_be_unheard
             async with world.faults.nobody_hears() if unheard else nullcontext():
                 await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])
                 await asyncio.sleep(1.0 if unheard else 0.0)
@@ -144,11 +148,12 @@ class Changes:
         world, chance = self._world, self._world.chance
         self.halted = True
         cancels = chance.random() < 0.4
-        async with world.faults.nobody_hears() if chance.random() < 0.5 else nullcontext():
+        is_unheard = chance.random() < 0.5 and self._may_be_unheard
+        async with world.faults.nobody_hears() if is_unheard else nullcontext():
             await world.call(member, "halt", lambda s: s.stop_all("enough", cancel_running=cancels))
             await asyncio.sleep(world.plan.settings.watch_period)
         await asyncio.sleep(chance.choice([0.1, 3.0, 20.0, 90.0]))
-        is_unheard = bool(world.plan.changes) and chance.random() < 0.5
+        is_unheard = bool(world.plan.changes) and chance.random() < 0.5 and self._may_be_unheard
         async with world.faults.nobody_hears() if is_unheard else nullcontext():
             while self.halted:
                 await self._start_all()

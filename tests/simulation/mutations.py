@@ -304,9 +304,9 @@ MUTATIONS: dict[str, Mutation] = {
 ALONE = {
     "refused writes are no break of contact": "full_disk",
     "clocks that are ahead are believed": "server_step",
-    "nobody looks for what is overdue": "unheard",
+    "nobody looks for what is overdue": "kill",
     "who is cut off listens no more": "break_off",
-    "looks do not tell that all goes on": "",
+    "looks do not tell that all goes on": "unheard",
     "failed answers are no break of contact": "server_away",
     "an end that could not be written is let go": "server_away",
     "a daemon that is stopped leaves what it holds": "deploy",
@@ -314,7 +314,7 @@ ALONE = {
     "who slept does not notice": "suspend",
     "the wall clock is believed": "step",
     "pause takes nothing back": "",
-    "renewals do not tell of pauses": "",
+    "renewals do not tell of pauses": "unheard",
 }
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
 comes; '': where none comes at all."""
@@ -323,7 +323,7 @@ AMONG = {
     "renewals do not tell of pauses": ("pause", "resume"),
     "looks do not tell that all goes on": ("halt",),
     "who is cut off listens no more": ("add", "when"),
-    "nobody looks for what is overdue": ("add", "when"),
+    "what is repeated is refused": ("pause", "resume", "cancel"),
 }
 """Mutations that some kinds of change bring out, at the right instant: they are hunted where no other comes."""
 FOUND_BY = {
@@ -334,16 +334,17 @@ FOUND_BY = {
     "freeze": "settle ignores the token",
     "suspend": "who slept does not notice",
     "cut": "a daemon leaves with the first lost answer",
-    "unheard": "nobody looks for what is overdue",
+    "unheard": "looks do not tell that all goes on",
     "break_off": "who is cut off listens no more",
     "lid": "reap needs no contact",
     "server_away": "failed answers are no break of contact",
     "step": "the wall clock is believed",
     "lose": "what is repeated is refused",
-    "slow": "what is repeated is refused",
-    "stall": "what is repeated is refused",
+    "stall": "failed answers are no break of contact",
     "full_disk": "refused writes are no break of contact",
-    "kill_client": "what is repeated is refused",
     "server_step": "clocks that are ahead are believed",
 }
-"""By kind of fault: what it finds alone, where no other kind comes and no runner is difficult."""
+"""By kind of fault: what it finds alone, where no other kind comes and no runner is difficult, and what is not found
+without it."""
+HELPS_OTHERS = {"slow", "kill_client"}
+"""Kinds of which nothing is known yet that they find alone."""

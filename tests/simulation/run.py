@@ -61,7 +61,7 @@ def simulate(job: Job) -> Outcome:
         plan.only, plan.difficult, plan.fault_every = job.only, 0.0, plan.fault_every / 2
     if job.changes:
         plan.changes, plan.change_every, plan.limits = job.changes, plan.change_every / 2, Limits()
-        plan.settings = plan.settings.model_copy(update={"slots": 20, "sweep_period": 60.0})
+        plan.settings = plan.settings.model_copy(update={"slots": 20, "sweep_period": 600.0})
     world = World(plan, whole_trace=job.trace, mutate=mutation)
     world.live()
     books = judge(world)
