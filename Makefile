@@ -33,7 +33,7 @@ run: install  ## start the daemon (ARGS="--slots 10" …)
 	@exec $(BIN)/scheduled-prompts serve $(ARGS)
 
 test: $(VENV)/.dev  ## run all tests (ARGS="-k name" …)
-	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 5 --dist worksteal $(ARGS)
 
 nightly: $(VENV)/.dev  ## the tests that take minutes (ARGS="-k name" …)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m nightly --timeout 1800 $(ARGS)
@@ -58,7 +58,7 @@ format: $(VENV)/.dev  ## let ruff format the code
 
 cover: $(VENV)/.dev  ## branch coverage of the package
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 5 --dist worksteal $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
 
