@@ -83,7 +83,7 @@ def absent_like(name: str) -> str:
     return name[:-4] + ("0000" if name[-4:] != "0000" else "1111")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def hers(http_server: HttpServer) -> Hers:
     async def work(fire: Fire) -> str:
         return SECRET
