@@ -25,8 +25,10 @@ PUNCTUAL_MS = 1_000
 """How late an attempt may begin where nothing went wrong."""
 TICK_MS = 1_500
 """A daemon looks once a second whether it is time to renew its leases, and its answer takes a moment."""
-ASKED_BEFORE = 15
-"""The time is asked for five times in a row; in a bad time, some of those rows break off."""
+ASKED = 5
+"""The time is asked for so often in a row."""
+ASKED_BEFORE = 3 * ASKED
+"""In a bad time, some of those rows break off."""
 AT_ONCE_MS = 500
 """So long a message or an answer may take, where nothing is wrong with the line."""
 HEARD_MS = 60
@@ -196,12 +198,13 @@ class _Judge:
                 self.find(f"{run.fire} is due {claim.due}, before its nominal time")
 
     def _clock_error(self, who: str, at: float) -> float:
-        """By how much, in ms, a daemon's clock may be wrong: half of the greatest difference between the two ways, of
-        the questions for the time since the sweep before, and of the last few before that one."""
+        """By how much, in ms, a daemon's clock may be wrong: by half of what the fastest answer took of those in a row,
+        whichever row it was of those since the sweep before, and the last few before that one."""
         told = self.world.lines[who].told_time
         first = bisect_left(told, (at - self.world.plan.settings.sweep_period * 1000 - 6_000, 0.0))
-        asked = told[max(0, first - ASKED_BEFORE) : bisect_left(told, (at, 0.0))]
-        return max((ms for _, ms in asked), default=0.0) / 2 + 1.5
+        took = [ms for _, ms in told[max(0, first - ASKED_BEFORE) : bisect_left(told, (at, 0.0))]]
+        rows = (took[i : i + ASKED] for i in range(max(1, len(took) - ASKED + 1)))
+        return max(min(row, default=0.0) for row in rows) / 2 + 1.5
 
     def nothing_began_that_was_lost(self) -> None:
         """Whoever slept, or stood still, for longer than its lease finds out before it begins."""

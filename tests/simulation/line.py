@@ -54,8 +54,7 @@ class Line:
         self.hampered: list[tuple[float, float]] = []
         """Commands that failed, or were slow: from when to when (true ms)."""
         self.told_time: list[tuple[float, float]] = []
-        """When (true ms) the time was asked for, and the difference between the two ways, in ms: so much the clock may
-        be wrong, twice."""
+        """When (true ms) it was told the time, and how long after it had asked, in ms."""
         self._chance = chance
         self._loop = server.loop
         self._subscribed: list[SimPubSub] = []
@@ -84,8 +83,6 @@ class Line:
             raise redis_errors.ConnectionError("connection refused")
         answer: asyncio.Future[Any] = loop.create_future()
         there, back = self._way(), self._way()
-        if name == "time":
-            self.told_time.append((self._now_ms, abs(there - back) * 1000))
         if weather.lost_before and chance.random() < weather.lost_before:
             self._at(there, self._deliver, answer, None, redis_errors.ConnectionError("connection reset"))
             self._trace(shown, "lost")
@@ -94,7 +91,7 @@ class Line:
             self._at(there, self._arrive, answer, back, is_lost, shown, name, args, options)
         gives_up = loop.call_later(TIMEOUT, self._give_up, answer)
         try:
-            return await answer
+            result = await answer
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
             self._failed(shown, type(error).__name__, sent)
             raise
@@ -106,6 +103,9 @@ class Line:
             gives_up.cancel()
             if self._now_ms - sent > SLOW_MS:
                 self.hampered.append((sent, self._now_ms))
+        if name == "time":
+            self.told_time.append((self._now_ms, self._now_ms - sent))
+        return result
 
     def _arrive(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from scheduled_prompts import clock
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.engine import attempt
 from scheduled_prompts.engine.attempt import Attempt
@@ -299,6 +300,7 @@ MUTATIONS: dict[str, Mutation] = {
     "clocks that are ahead are believed": all_of(
         *(of_script(name, AHEAD, "if false then") for name, source in SOURCES.items() if AHEAD in source)
     ),
+    "the faster of two answers tells the time": of_method(clock, "MEASURE_ROUNDS", lambda _before: 2),
     "the server's clock is asked for once": of_method(Clock, "measure", _measures_once),
 }
 ALONE = {
@@ -313,6 +315,7 @@ ALONE = {
     "a second stop is no hurry": "hurry",
     "who slept does not notice": "suspend",
     "the wall clock is believed": "step",
+    "the faster of two answers tells the time": "slow",
     "pause takes nothing back": "",
     "renewals do not tell of pauses": "unheard",
 }
@@ -340,11 +343,12 @@ FOUND_BY = {
     "server_away": "failed answers are no break of contact",
     "step": "the wall clock is believed",
     "lose": "what is repeated is refused",
+    "slow": "the faster of two answers tells the time",
     "stall": "failed answers are no break of contact",
     "full_disk": "refused writes are no break of contact",
     "server_step": "clocks that are ahead are believed",
 }
 """By kind of fault: what it finds alone, where no other kind comes and no runner is difficult, and what is not found
 without it."""
-HELPS_OTHERS = {"slow", "kill_client"}
+HELPS_OTHERS = {"kill_client"}
 """Kinds of which nothing is known yet that they find alone."""
