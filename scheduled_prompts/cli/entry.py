@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import typer
+from pydantic import ValidationError
 
 from scheduled_prompts.cli import commands  # noqa: F401  (makes them known)
 from scheduled_prompts.cli.app import app
@@ -18,6 +19,8 @@ from scheduled_prompts.errors import ScheduledPromptsError
 
 DEBUG = "SCHEDULED_PROMPTS_DEBUG"
 INTERRUPTED = 130
+MOST_SHOWN = 80
+"""So many characters of a value that nobody could read are shown."""
 
 
 def run_command_line(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +82,12 @@ def _interrupted() -> CommandFailed:
 
 def _usage_message(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().replace("Value error, ", "").split())
-    return message[:1].lower() + message[1:].rstrip(".")
+    message = message[:1].lower() + message[1:].rstrip(".")
+    if isinstance(error.__cause__, ValidationError):
+        message = message.replace("Input should", "it should").split(", unable to parse")[0]
+        value = repr(error.__cause__.errors()[0]["input"])
+        message += f" (it is {value})" if len(value) <= MOST_SHOWN and value not in message else ""
+    return message
 
 
 def _usage_hint(error: typer.TyperException) -> str:

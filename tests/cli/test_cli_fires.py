@@ -200,6 +200,7 @@ def test_what_has_not_ended_or_was_cancelled_is_not_run_again(cli: CommandLine) 
         (("fire", "bogus", "X"), "bogus"),
         (("fire", "show"), "REF"),
         (("fire", "rerun", "X", "--wait-timeout", "1s"), "--wait"),
+        (("history", "X", "--limit", "many"), "'--limit': it should be a valid integer (it is 'many')"),
     ],
 )
 def test_a_wrong_word_is_a_usage_error(cli: CommandLine, words: tuple[str, ...], said: str) -> None:
