@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from structlog.testing import capture_logs
 
+from scheduled_prompts.errors import StoreUnreachable
 from scheduled_prompts.testing import RecordingRunner
 from tests.conftest import Lab
 from tests.engine.faults import unsteady_store
@@ -191,3 +193,17 @@ async def test_a_fault_in_one_part_stops_no_other(lab: Lab) -> None:
         assert {(entry["event"], entry["part"]) for entry in logs if entry["log_level"] == "error"} == {
             ("part_failed", "look")
         }
+
+
+async def test_who_cannot_subscribe_is_not_in_contact(lab: Lab) -> None:
+    async with lab:
+        store, line = await unsteady_store(lab)
+        changes = store.changes()
+        assert await anext(changes) == {}
+        line.away = True
+        with pytest.raises(StoreUnreachable):
+            await anext(changes)
+        assert store.transport.failures == 0  # a server may break off who listens too slowly, and nothing else
+        with pytest.raises(StoreUnreachable):
+            await anext(store.changes())
+        assert store.transport.failures == 1
