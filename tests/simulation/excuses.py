@@ -26,6 +26,11 @@ class Spans:
         begun = bisect_right(self._starts, end)
         return begun > 0 and self._latest_ends[begun - 1] >= start
 
+    def cover(self, start: float, end: float) -> bool:
+        """Whether one of them is from before `start` until after `end`."""
+        begun = bisect_left(self._starts, start)
+        return begun > 0 and self._latest_ends[begun - 1] > end
+
 
 def clock_was_set(world: World, start: float, end: float) -> bool:
     """Whether that of the server was, or daemons had not looked at it since, at some time from `start` to `end`."""

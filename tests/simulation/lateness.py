@@ -28,6 +28,7 @@ class Lateness(Judge):
     def __init__(self, world: World, books: Books) -> None:
         super().__init__(world, books)
         self._full = Spans([(since, until) for _, since, until in books.full])
+        self._up = Spans([(process.started, process.over) for process in self.daemons])
         self._held: dict[str, tuple[list[Hold], list[float]]] = {}
         """By prompt: its leases by their start, and when those up to each had ended."""
 
@@ -48,16 +49,12 @@ class Lateness(Judge):
         felt = Spans(others)
         counted = 0
         for fire, due, began in self._to_be_punctual():
-            if felt.touch(due - 4_000 - self.after, began) or not self._somebody_was_up(due - 10_000, began):
+            if felt.touch(due - 4_000 - self.after, began) or not self._up.cover(due - 15_000, began + 1_000):
                 continue
             counted += 1
             if began - due > patience:
                 self.find(f"{fire} began {began - due:.0f} ms late, and daemons had died at most")
         self.books.answered["judged for being taken over"] = counted
-
-    def _somebody_was_up(self, start: float, end: float) -> bool:
-        """One that had been up for long, and in contact."""
-        return any(process.started < start - 5_000 and process.over > end + 1_000 for process in self.daemons)
 
     def punctual(self) -> None:
         """Where nothing went wrong, and nothing else stood in the way, an attempt begins when it is due."""
