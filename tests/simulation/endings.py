@@ -63,7 +63,7 @@ class Endings(Judge):
             elif last is not None and last.end == "succeeded":
                 self.find(f"{fire} is {status}, and its last attempt succeeded")
         gone = {fire for fire in self.books.claims if fire not in self.fires}
-        if gone and self.world.plan.settings.retention_days > 1 and self.world.plan.form != "year":
+        if gone and self.world.plan.keeps_all:
             self.find(f"{len(gone)} fires were claimed and are nowhere: {sorted(gone)[:3]}")
 
     def ends_that_are_not_well_have_their_reason(self) -> None:
@@ -152,8 +152,7 @@ class Endings(Judge):
             for scope in ("all", f"prompt:{prompt_of(fire)}", f"owner:{stored.get('owner', '')}"):
                 spent[scope] += counted
         for scope, stored in of_kind(self.keys, "spend").items():
-            is_whole = self.world.plan.settings.retention_days > 1
-            if is_whole and int(stored.get("spent", 0)) != spent[scope]:
+            if self.world.plan.keeps_all and int(stored.get("spent", 0)) != spent[scope]:
                 self.find(f"spend:{scope} says {stored.get('spent')}, and its fires {spent[scope]}")
             if scope.startswith("owner:") and budgets.owner_per_day is not None:
                 most, of_today = int(budgets.owner_per_day * 1_000_000), int(stored.get("day_spent", 0))

@@ -108,7 +108,7 @@ def _implausible(world: World, books: Books, prompt: str, row: Any, asked_at: in
     outcome = row.outcome
     if outcome in ("unaccounted", "unknown", "quarantined", "imported"):
         yield said
-    if outcome == "forgotten" and world.plan.settings.retention_days > 1:
+    if outcome == "forgotten" and world.plan.keeps_all:
         yield said
     ran = row.fire is not None and bool(books.runs.get(row.fire.id))
     if row.fire is None:

@@ -52,6 +52,11 @@ class Plan:
     """The only kinds of change that there are, each to what is due next, just before or after it; empty: all kinds, to
     any."""
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether retention deletes nothing of what happens."""
+        return self.settings.retention_days * 24 * HOUR > self.lasts
+
 
 def plan_of(form: str, seed: int) -> Plan:
     return FORMS[form](seed, random.Random(f"plan of {form} {seed}"))

@@ -27,6 +27,8 @@ from tests.simulation.world import World
 TOLD = 50
 """So many lines of a trace are printed where something was found."""
 TOLD_OF_A_LINE = 400
+QUICK = 600
+"""So many seconds a simulation may have taken that is run again at once, for its trace."""
 IDS = re.compile(r"[0-9A-Z]{26}(?:[@+]\w+)?|\b[dc]\d+\.\d+\b")
 INSTANT = re.compile(r"(\d{13}\.\d{3}) ")
 WORLDLY = re.compile(r" (fault|healed|dies|calm)\b")
@@ -116,9 +118,12 @@ def run_seeds(form: str, seeds: list[int], processes: int, *, trace: bool) -> in
 def tell(outcome: Outcome, *, with_trace: bool) -> None:
     form, seed = outcome.job.form, outcome.job.seed
     print(f"\n{form} {seed}: {len(outcome.findings)} findings")
-    for finding in outcome.findings[:20]:
-        print(f"  {finding}")
-    if with_trace:
+    alike: dict[str, list[str]] = {}
+    for finding in outcome.findings:
+        alike.setdefault(re.sub(r"\d+", "", IDS.sub("", finding)), []).append(finding)
+    for findings in list(alike.values())[:20]:
+        print(f"  {findings[0]}" + (f" (and {len(findings) - 1} like it)" if len(findings) > 1 else ""))
+    if with_trace and outcome.seconds < QUICK:
         print("of the trace, what has to do with the first:")
         for line in about(outcome.findings[0], simulate(outcome.job._replace(trace=True)).lines):
             print(f"  {line[:TOLD_OF_A_LINE]}")
