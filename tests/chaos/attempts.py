@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, RECOVERS_WITHIN_MS, Facts, Run, prompt_of
+from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, RECOVERS_WITHIN_MS, Facts, Run, nominal_of, prompt_of
 
 RETRY_MS = 0.3 * 0.75 * 1000
 SLACK_MS = 30
@@ -52,7 +52,7 @@ def nothing_waits_once_all_is_well(facts: Facts) -> None:
 def second_runs_are_explained(facts: Facts) -> None:
     for fire, runs in facts.runs.items():
         stored = facts.fires.get(fire)
-        due = float(stored["due"]) if stored else runs[0].began
+        due = float(stored["due"]) if stored else min(nominal_of(fire), runs[0].began)
         if runs[0].attempt > 1:
             _explain_takes(facts, fire, runs[0].attempt - 1, due - AHEAD_MS, runs[0].began)
         for before, after in pairwise(runs):

@@ -150,7 +150,8 @@ def what_began_ends(facts: Facts) -> None:
     """A runner in a daemon ends or is killed with it; a command may be killed alone, and is where it is to stop."""
     for fire, runs in facts.runs.items():
         told_to_stop = facts.asked[prompt_of(fire)] & {"cancel", "pause"}
-        may_be_replaced = facts.docs.get(prompt_of(fire), {}).get("overlap") == "replace"
+        doc = facts.docs.get(prompt_of(fire))  # None: it is deleted, and what it said is not known
+        may_be_replaced = doc is None or doc.get("overlap") == "replace"
         for run in runs:
             if run.how != "never ended" or facts.command_was_killed(run):
                 continue

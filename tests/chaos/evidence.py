@@ -56,6 +56,11 @@ def prompt_of(fire: str) -> str:
     return fire[:26]
 
 
+def nominal_of(fire: str) -> float:
+    """When it was due at the earliest, ms UTC; infinite for a manual run."""
+    return float(fire[27:]) if "@" in fire else float("inf")
+
+
 class Facts:
     """The evidence, in order; and what is found against it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.chaos.checker import judge
+from tests.chaos.checker import IN_A_SOAK, judge
 from tests.chaos.evidence import Evidence
 
 FIRE = "01M7ZY1E5200ZR1FRBM4CK4SGM@1795294282330"
@@ -342,3 +342,24 @@ def test_a_pause_explains_what_did_not_fire_from_then_on() -> None:
     assert findings(book, doc=EVERY_SECOND, account=account, clients=in_time) == []
     later = asks("pause", NOMINAL + 90_000) + asks("resume", NOMINAL + 91_000)
     assert len(findings(book, doc=EVERY_SECOND, account=account, clients=later)) == 1
+
+
+def of_what_is_deleted(book: list[dict[str, Any]], faults: list[dict[str, Any]]) -> list[str]:
+    """As in a soak, after whose prompts nothing is left."""
+    return judge(Evidence(book, [], faults, [], {}, {}, {}, LONG_AFTER), IN_A_SOAK).findings
+
+
+def test_whose_daemon_was_killed_before_it_was_due_is_known_when_its_record_is_deleted() -> None:
+    due = float(FIRE[27:])
+    late = once(2, due + 5_000, due + 5_100)
+    killed = fault("kill_daemon", "d4.1", due - 50, due + 500)
+    assert of_what_is_deleted(late, [killed]) == []
+    [finding] = of_what_is_deleted(late, [])
+    assert "never began" in finding
+
+
+def test_a_command_whose_prompt_is_deleted_may_have_been_replaced() -> None:
+    [begun] = once(1, 5_000, None)
+    assert of_what_is_deleted([begun | {"runner": "command"}], []) == []
+    [finding] = of_what_is_deleted([begun], [])
+    assert "never ended" in finding
