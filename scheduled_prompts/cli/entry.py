@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 
 from scheduled_prompts.cli import commands  # noqa: F401  (makes them known)
 from scheduled_prompts.cli.app import app
@@ -83,6 +82,10 @@ def _interrupted() -> CommandFailed:
 def _usage_message(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().replace("Value error, ", "").split())
     message = message[:1].lower() + message[1:].rstrip(".")
+    if error.__cause__ is None:
+        return message
+    from pydantic import ValidationError  # a command that is understood does without
+
     if isinstance(error.__cause__, ValidationError):
         message = message.replace("Input should", "it should").split(", unable to parse")[0]
         value = repr(error.__cause__.errors()[0]["input"])
