@@ -70,6 +70,10 @@ def _named(keys: dict[str, Any]) -> list[str]:
     return problems
 
 
+def prompt_of(fire: str) -> str:
+    return fire[:26]
+
+
 def members(value: Any) -> list[str]:
     return [member for member, _ in value] if isinstance(value, list) else list(value)
 
@@ -224,7 +228,7 @@ def _fires(keys: dict[str, Any]) -> list[str]:
             problems.append(f"fire {fire} is {status}, and is not in exactly the index that this names")
         if (fire in live) != (status not in ENDED):
             problems.append(f"fire {fire} is {status}, and `live` says otherwise")
-        if history.get(fire) != fire[:26]:
+        if history.get(fire) != prompt_of(fire):
             problems.append(f"fire {fire} is in no history")
         if status in ENDED and not stored.get("ended_at"):
             problems.append(f"fire {fire} is {status} and has no ended_at")
@@ -262,7 +266,7 @@ def _reservations(keys: dict[str, Any]) -> list[str]:
     for fire, stored in of_kind(keys, "fire").items():
         if "reserved" in stored and stored["status"] != "running":
             return [f"fire {fire} is {stored['status']}, and has reserved {stored['reserved']}"]
-        scopes = ["all", f"prompt:{fire[:26]}", f"owner:{stored.get('owner', '')}"]
+        scopes = ["all", f"prompt:{prompt_of(fire)}", f"owner:{stored.get('owner', '')}"]
         for scope in [*scopes, f"prompt:{stored['tree']}"] if "tree" in stored else scopes:
             expected[scope] += int(stored.get("reserved", 0))
     sums = {scope: stored for scope, stored in of_kind(keys, "spend").items() if isinstance(stored, dict)}

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from tests.chaos.evidence import Facts, prompt_of
+from tests.accounting import prompt_of
+from tests.chaos.evidence import Facts
 
 
 def changes_that_were_acknowledged_hold(facts: Facts) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, RECOVERS_WITHIN_MS, Facts, Run, nominal_of, prompt_of
+from tests.accounting import prompt_of
+from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, RECOVERS_WITHIN_MS, Facts, Run, nominal_of
 
 RETRY_MS = 0.3 * 0.75 * 1000
 SLACK_MS = 30

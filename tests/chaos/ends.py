@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, Facts, Run, prompt_of
+from tests.accounting import prompt_of
+from tests.chaos.evidence import AHEAD_MS, LOSES_LEASES, Facts, Run
 
 MAX_CRASHES = 3
 SETTLED_WITHIN_MS = 3_000

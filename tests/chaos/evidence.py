@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.accounting import of_kind
+from tests.accounting import of_kind, prompt_of
 
 LOSES_LEASES = ("kill_daemon", "stop_daemon", "term_daemon", "kill_all", "stood still")
 AHEAD_MS = 4_000
@@ -50,10 +50,6 @@ class Run:
 class Verdict:
     findings: list[str] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
-
-
-def prompt_of(fire: str) -> str:
-    return fire[:26]
 
 
 def nominal_of(fire: str) -> float:

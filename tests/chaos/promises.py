@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.accounting import ENDED, check_accounts, of_kind
-from tests.chaos.evidence import AHEAD_MS, RECOVERS_WITHIN_MS, Facts, prompt_of
+from tests.accounting import ENDED, check_accounts, of_kind, prompt_of
+from tests.chaos.evidence import AHEAD_MS, RECOVERS_WITHIN_MS, Facts
 
 STOPPED_WITHIN_MS = 3_000
 """After a cancel was acknowledged nothing begins any more, but for a stop that a renewal has to tell of."""

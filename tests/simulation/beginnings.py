@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import pairwise
 
-from tests.simulation.books import Hold, prompt_of
+from tests.accounting import prompt_of
+from tests.simulation.books import Hold
 from tests.simulation.excuses import clock_was_set
 from tests.simulation.judging import COOPERATIVE, Checks, Judge
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts.scheduler import Scheduler
+from tests.accounting import prompt_of
 from tests.simulation.loop import EPOCH
 from tests.simulation.plan import draw_policies, draw_schedule
 
@@ -99,7 +100,7 @@ class Changes:
             prompt = chance.choice(sorted(self.paused))
         running = world.server.some_running(chance) if chance.random() < 0.5 else None
         if running is not None and not world.plan.changes and kind in ("cancel", "cancel fire", "pause", "text"):
-            prompt = running[:26]
+            prompt = prompt_of(running)
         fire = running or world.server.some_fire(prompt, chance)
         change = self._drawn(kind, prompt, fire)
         if change is not None:

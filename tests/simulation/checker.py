@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.beginnings import Beginnings
-from tests.simulation.books import Books, Reading
+from tests.simulation.books import Books
 from tests.simulation.endings import Endings
 from tests.simulation.excuses import Contact
 from tests.simulation.lateness import Lateness
+from tests.simulation.reading import Reading
 from tests.simulation.stops import Stops
 
 if TYPE_CHECKING:

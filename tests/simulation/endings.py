@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from tests.accounting import ENDED, check_accounts, of_kind
-from tests.simulation.books import prompt_of
+from tests.accounting import ENDED, check_accounts, of_kind, prompt_of
+from tests.simulation.books import Books
 from tests.simulation.excuses import clock_was_set
 from tests.simulation.judging import Checks, Judge
 from tests.simulation.occurrences import check_account
 
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
 
 class Endings(Judge):
     """Of fires, money, and the account."""
+
+    def __init__(self, world: World, books: Books) -> None:
+        super().__init__(world, books)
+        self.keys = world.keys
+        self.fires: dict[str, dict[str, str]] = of_kind(world.keys, "fire")
+        self.end = world.now_ms
 
     def checks(self) -> Checks:
         return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.accounting import of_kind
 from tests.simulation.books import Books
 from tests.simulation.excuses import Spans
 
@@ -22,9 +21,6 @@ class Judge:
     def __init__(self, world: World, books: Books) -> None:
         self.world = world
         self.books = books
-        self.keys = world.keys
-        self.fires: dict[str, dict[str, str]] = of_kind(world.keys, "fire")
-        self.end = world.now_ms
         settings = world.plan.settings
         self.after = (settings.lease + settings.sweep_period + settings.watch_period + 5.0) * 1000
         """How long a fault may still be felt, in ms."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from tests.simulation.books import Books, Hold, prompt_of
+from tests.accounting import prompt_of
+from tests.simulation.books import Books, Hold
 from tests.simulation.excuses import Spans
 from tests.simulation.judging import Checks, Judge
 
@@ -42,24 +43,22 @@ class Lateness(Judge):
 
     def taken_over_where_a_daemon_died(self) -> None:
         """Where daemons only die, the prompts that a dead one had not taken yet begin after a look of another's."""
-        settings, daemons = self.world.plan.settings, self.world.plan.daemons
-        patience = settings.watch_period * 1000 + 250 * daemons + PUNCTUAL_MS
         others = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in ("kill", "deploy", "hurry")]
         others += [(since, until) for since, until in self.books.halts]
         felt = Spans(others)
         counted = 0
-        for fire, due, began in self._to_be_punctual():
+        for fire, due, began in self._to_be_punctual:
             if felt.touch(due - 4_000 - self.after, began) or not self._up.cover(due - 15_000, began + 1_000):
                 continue
             counted += 1
-            if began - due > patience:
+            if began - due > self._after_a_look:
                 self.find(f"{fire} began {began - due:.0f} ms late, and daemons had died at most")
         self.books.answered["judged for being taken over"] = counted
 
     def punctual(self) -> None:
         """Where nothing went wrong, and nothing else stood in the way, an attempt begins when it is due."""
         counted = 0
-        for fire, due, began in self._to_be_punctual():
+        for fire, due, began in self._to_be_punctual:
             if self.is_excused(due - 4_000, began):
                 continue
             counted += 1
@@ -76,29 +75,35 @@ class Lateness(Judge):
         if not breaks:
             return
         felt = Spans(others + breaks)
-        for fire, due, began in self._to_be_punctual():
+        for fire, due, began in self._to_be_punctual:
             if began - due > PUNCTUAL_MS and not felt.touch(due - 4_000, began):
                 self.find(f"{fire} began {began - due:.0f} ms late, and connections had broken long before, at most")
 
     def found_by_a_look_where_nobody_hears(self) -> None:
         """Where nothing but messages is lost, what they tell of begins after a look."""
-        settings, daemons = self.world.plan.settings, self.world.plan.daemons
-        patience = settings.watch_period * 1000 + 250 * daemons + PUNCTUAL_MS
         silent = ("unheard", "break_off")
         others = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in silent]
         others += [(process.over, process.over) for process in self.daemons]
         felt = Spans([(start, end + self.after) for start, end in [*others, *map(tuple, self.books.halts)]])
-        for fire, due, began in self._to_be_punctual():
+        for fire, due, began in self._to_be_punctual:
             touched = self.books.touched[prompt_of(fire)]
             is_passed_over = any(due - PASSED_OVER_MS <= at <= began for at in touched)
-            if began - due > patience and not is_passed_over and not felt.touch(due - 4_000, began):
+            if began - due > self._after_a_look and not is_passed_over and not felt.touch(due - 4_000, began):
                 self.find(f"{fire} began {began - due:.0f} ms late, and messages had been lost at most")
 
-    def _to_be_punctual(self) -> Iterator[tuple[str, float, float]]:
+    @property
+    def _after_a_look(self) -> float:
+        """How late what one of the daemons finds at its next look may begin (ms)."""
+        plan = self.world.plan
+        return plan.settings.watch_period * 1000 + 250 * plan.daemons + PUNCTUAL_MS
+
+    @cached_property
+    def _to_be_punctual(self) -> list[tuple[str, float, float]]:
         """Fires that nothing but a fault could hold up, when they were due and when they began (true ms)."""
         limits = self.world.plan.limits.concurrency
         if limits.platform is not None:
-            return
+            return []
+        found = []
         for fire, runs in self.books.runs.items():
             run, claim = runs[0], self.books.claims.get(fire)
             if run.attempt != 1 or claim is None or claim.item["trigger"] != "schedule":
@@ -107,7 +112,8 @@ class Lateness(Judge):
                 continue
             due, began = claim.due + run.began.at - run.began.server, run.began.at
             if not self._is_in_the_way(fire, due, began):
-                yield fire, due, began
+                found.append((fire, due, began))
+        return found
 
     def _is_in_the_way(self, fire: str, due: float, began: float) -> bool:
         prompt = prompt_of(fire)

@@ -79,11 +79,14 @@ def _sees_nothing_overdue(look: Any) -> Any:
     return mutated
 
 
-def _never_hears_of_cancels(extend: Any) -> Any:
-    async def mutated(self: Store, items: Any, **options: Any) -> Any:
-        return ["ok" if state == "cancel" else state for state in await extend(self, items, **options)]
+def _never_hears_of(kept_back: str) -> Any:
+    def mutation(extend: Any) -> Any:
+        async def mutated(self: Store, items: Any, **options: Any) -> Any:
+            return ["ok" if state == kept_back else state for state in await extend(self, items, **options)]
 
-    return mutated
+        return mutated
+
+    return mutation
 
 
 def _measures_once(measure: Any) -> Any:
@@ -117,13 +120,6 @@ def _renews_until_an_answer_fails(renew: Any) -> Any:
                 await renew(self)
             except (StoreUnreachable, StoreUnusable):
                 done.add(self)
-
-    return mutated
-
-
-def _never_hears_of_pauses(extend: Any) -> Any:
-    async def mutated(self: Store, items: Any, **options: Any) -> Any:
-        return ["ok" if state == "take_back" else state for state in await extend(self, items, **options)]
 
     return mutated
 
@@ -276,8 +272,8 @@ MUTATIONS: dict[str, Mutation] = {
             for name in ("pause", "resume", "cancel", "edit", "skip", "save", "cancel_fire")
         )
     ),
-    "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of_cancels),
-    "renewals do not tell of pauses": of_method(Store, "extend", _never_hears_of_pauses),
+    "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of("cancel")),
+    "renewals do not tell of pauses": of_method(Store, "extend", _never_hears_of("take_back")),
     "nothing can be explained": of_method(Scheduler, "explain", _explains_nothing),
     # Looking around
     "nobody looks for what is overdue": of_method(Store, "look", _sees_nothing_overdue),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.simulation.books import Hold, prompt_of
+from tests.accounting import prompt_of
+from tests.simulation.books import Hold
 from tests.simulation.excuses import Spans
 from tests.simulation.judging import COOPERATIVE, Checks, Judge
 
@@ -14,6 +15,8 @@ HEARD_MS = 60
 """And so long a message takes where the process has nothing else to do than to hear it."""
 PRESSED_MS = 300
 """So long a daemon that is in a hurry may take to leave."""
+HARMLESS = {"deploy", "hurry", "unheard", "break_off", "kill_client"}
+"""Faults that keep nobody from stopping: a message that nobody hears is no excuse."""
 
 
 class Stops(Judge):
@@ -50,17 +53,14 @@ class Stops(Judge):
             return True
         if any(start <= over and end >= told - self.after for start, end in self.world.lines[who].hampered):
             return True
-        harmless = ("deploy", "hurry", "unheard", "break_off", "kill_client")
-        others = [w for w in self.world.faults.windows if w.kind not in harmless and w.is_of(who)]
+        others = [w for w in self.world.faults.windows if w.kind not in HARMLESS and w.is_of(who)]
         return any(w.start <= over and w.end >= told - self.after for w in others)
 
     def stopped_in_time(self) -> None:
         """What was cancelled stops; what takes too long does."""
         settings = self.world.plan.settings
         renewal = settings.renewal_period * 1000 + 3_000
-        # A message that nobody hears is no excuse.
-        kinds = ("unheard", "break_off", "kill_client", "deploy", "hurry")
-        silent = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in kinds]
+        silent = [(w.start, w.end) for w in self.world.faults.windows if w.kind not in HARMLESS]
         for run in self.books.all_runs:
             if run.began.mood not in COOPERATIVE or run.how == "died":
                 continue
