@@ -36,7 +36,7 @@ from scheduled_prompts.store.embedded.binary import choose_binary
 from scheduled_prompts.testing import RecordingRunner, VirtualClock, run_virtual
 from tests.accounting import check_accounts
 from tests.quick_scripts import make_quick
-from tests.whole_keys import Whole, read_all, write_all
+from tests.whole_keys import Whole, lifetimes, pattern, read_all, values, write_all
 
 make_quick()
 
@@ -214,40 +214,33 @@ class Lab:
 
     def keys(self) -> dict[str, Any]:
         """All keys of the namespace, without the prefix, with what they hold: to compare before and after."""
-        return {name: key.value for name, key in self.whole().items()}
+        return values(self.whole())
 
-    def lifetimes(self) -> dict[str, int]:
-        """In how many ms each key goes by itself; -1: never."""
-        return {name: key.left for name, key in self.whole().items()}
+    def check_accounts(self) -> None:
+        """Raise AssertionError with all that does not add up, or stays for too long."""
+        whole = self.whole()
+        check_accounts(values(whole), lifetimes(whole))
 
     def close(self, *, accounted: bool = True) -> None:
         """What is left of it must add up; then it goes."""
         try:
             if accounted:
-                whole = self.whole()
-                check_accounts(
-                    {name: key.value for name, key in whole.items()}, {name: key.left for name, key in whole.items()}
-                )
+                self.check_accounts()
         finally:
             self.clear()
             self.inspector.close()
 
     def clear(self) -> None:
-        if keys := list(self.inspector.scan_iter(match=self._pattern, count=1000)):
+        if keys := list(self.inspector.scan_iter(match=pattern(self.prefix), count=1000)):
             self.inspector.delete(*keys)
 
     def whole(self) -> dict[str, Whole]:
         """All keys of the namespace, without the prefix, with how long they stay."""
-        found = read_all(self.inspector, self._pattern)
-        return {name.removeprefix(self.prefix): key for name, key in found.items()}
+        return read_all(self.inspector, self.prefix)
 
     def write(self, keys: dict[str, Whole]) -> None:
         """The same keys, read in whichever namespace."""
         write_all(self.inspector, {self.prefix + name: key for name, key in keys.items()})
-
-    @property
-    def _pattern(self) -> str:
-        return f"{self.prefix.replace('{', chr(92) + '{')}*"
 
 
 @pytest.fixture(params=["fakeredis", "server"])

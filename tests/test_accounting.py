@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from scheduled_prompts.caller import Caller
-from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.engine.scenes import scene
 
@@ -46,7 +45,7 @@ async def test_a_leak_is_found(lab: Lab, leak: Leak) -> None:
         helper = at.scheduler.as_caller(Caller(owner="ann", agent="helps", conversation="talk"))
         await helper.schedule("x", "every 1h")
         await at.sleep(5)
-        check_accounts(lab.keys(), lab.lifetimes())
+        lab.check_accounts()
         leak(lab.inspector, lab.prefix, prompt)
         with pytest.raises(AssertionError):
-            check_accounts(lab.keys(), lab.lifetimes())
+            lab.check_accounts()

@@ -11,7 +11,6 @@ from scheduled_prompts.scheduler.diagnosis import Finding, Level, Waiting, daemo
 from scheduled_prompts.store.condition import ServerCondition
 from scheduled_prompts.store.records import DaemonInfo
 from scheduled_prompts.version import VERSION
-from tests.accounting import check_accounts
 from tests.conftest import Lab
 
 HEALTHY = ServerCondition("valkey 9", True, "always", "", (), 2**20, 0, "noeviction")
@@ -140,7 +139,7 @@ async def test_a_record_that_cannot_be_read_is_found_before_it_is_due_and_set_as
         assert await level_of(scheduler, "records", repair=True) is Level.NOTE
         assert await level_of(scheduler, "records") is Level.OK
         assert "Nowhere/Else" in (await finding_of(scheduler, "quarantine")).details[0]
-        check_accounts(lab.keys())
+        lab.check_accounts()
 
 
 @pytest.mark.unaccounted

@@ -7,16 +7,6 @@ from typing import Any, NamedTuple
 
 import redis
 
-READ: dict[str, Callable[[Any, str], Any]] = {
-    "hash": lambda client, key: client.hgetall(key),
-    "string": lambda client, key: client.get(key),
-    "set": lambda client, key: client.smembers(key),
-    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
-    "list": lambda client, key: client.lrange(key, 0, -1),
-    "stream": lambda client, key: client.xrange(key),
-}
-"""How a key of each type is read whole."""
-
 _READ_ALL = """
 local found = {}
 for _, name in ipairs(redis.call('KEYS', ARGV[1])) do
@@ -66,10 +56,25 @@ class Whole(NamedTuple):
     value: Any
 
 
-def read_all(client: redis.Redis, pattern: str) -> dict[str, Whole]:
-    """Each key of such a name, at one moment, in one round trip."""
-    found: Any = client.eval(_READ_ALL, 0, pattern)
-    return {name: Whole(kind, left, _MADE[kind](value)) for name, kind, left, value in found}
+def pattern(prefix: str) -> str:
+    """Matches each key that begins so."""
+    return prefix.replace("{", r"\{") + "*"
+
+
+def read_all(client: redis.Redis, prefix: str, *, alone: bool = False) -> dict[str, Whole]:
+    """Each key that begins so, by the rest of its name; at one moment, in one round trip. `alone`: the server is
+    nobody else's, and whatever begins otherwise is told, too, by its whole name."""
+    found: Any = client.eval(_READ_ALL, 0, "*" if alone else pattern(prefix))
+    return {name.removeprefix(prefix): Whole(kind, left, _MADE[kind](value)) for name, kind, left, value in found}
+
+
+def values(keys: dict[str, Whole]) -> dict[str, Any]:
+    return {name: key.value for name, key in keys.items()}
+
+
+def lifetimes(keys: dict[str, Whole]) -> dict[str, int]:
+    """In how many ms each goes by itself; -1: never."""
+    return {name: key.left for name, key in keys.items()}
 
 
 def write_all(client: redis.Redis, keys: dict[str, Whole]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults
 from tests.chaos.house import House
+from tests.whole_keys import lifetimes, values
 
 
 def calm_down(house: House, longest: float) -> None:
@@ -21,14 +22,14 @@ def calm_down(house: House, longest: float) -> None:
 
 
 def collect(house: House, faults: Faults) -> Evidence:
-    keys, lifetimes = house.server.keys()
+    whole = house.server.whole()
     return Evidence(
         book=house.lines(house.book),
         clients=house.lines(house.client_log),
         faults=faults.as_log(),
         lives=[asdict(life) for life in house.lives],
         logs={life.who: house.log_of(life.who).read_text(errors="replace") for life in house.lives},
-        keys=keys,
-        lifetimes=lifetimes,
+        keys=values(whole),
+        lifetimes=lifetimes(whole),
         ended_at=time.time() * 1000,
     )

@@ -14,9 +14,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scheduled_prompts.store.embedded.binary import choose_binary
-from tests.whole_keys import READ
+from tests.whole_keys import Whole, read_all
 
 WITHIN = 30.0
+PREFIX = "{sp:0}:"
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"}
 """As the embedded server is set: what was acknowledged survives a kill."""
 
@@ -101,29 +102,10 @@ class Server:
         limit = resource.RLIM_INFINITY if size is None else size
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-    def keys(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """The whole namespace, for the accountant, and in how many ms each key goes by itself."""
-        found: dict[str, Any] = {}
-        lifetimes: dict[str, int] = {}
+    def whole(self) -> dict[str, Whole]:
+        """All keys of the namespace, with how long they stay."""
         with self.client() as client:
-            names = sorted(client.scan_iter(match="*", count=5_000))
-            for first in range(0, len(names), 2_000):
-                some = names[first : first + 2_000]
-                with client.pipeline(transaction=False) as pipe:
-                    for name in some:
-                        pipe.type(name)
-                        pipe.pttl(name)
-                    answers = pipe.execute()
-                    kinds, lefts = answers[::2], answers[1::2]
-                    alive = [(n, k, left) for n, k, left in zip(some, kinds, lefts, strict=True) if k != "none"]
-                    for name, kind, _ in alive:
-                        READ[kind](pipe, name)
-                    for (name, _, left), value in zip(alive, pipe.execute(), strict=True):
-                        if value or value == 0:
-                            short = name.partition("}:")[2]
-                            found[short] = value
-                            lifetimes[short] = left
-        return found, lifetimes
+            return read_all(client, PREFIX, alone=True)
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:

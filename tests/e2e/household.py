@@ -18,7 +18,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.whole_keys import read_all, values
+
 WITHIN = 30.0
+PREFIX = "{sp:0}:"
 COMMAND = str(Path(sys.executable).with_name("scheduled-prompts"))
 
 RECORDER = '''
@@ -62,21 +65,6 @@ target = "recorder:quick"
 [runners.slow]
 kind = "python"
 target = "recorder:slow"
-"""
-
-
-READ_ALL = """
-local read = {
-  hash = function(key) return redis.call('HGETALL', key) end,
-  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
-  set = function(key) return redis.call('SMEMBERS', key) end,
-}
-local found = {}
-for i, key in ipairs(redis.call('KEYS', '*')) do
-  local kind = redis.call('TYPE', key).ok
-  found[i] = {key, kind, read[kind] and read[kind](key) or {}}
-end
-return found
 """
 
 
@@ -196,29 +184,17 @@ class Household:
     def statuses(self, prompt: str) -> set[str]:
         """Of its fires."""
         with self.client() as client:
-            return {client.hget(key, "status") for key in client.scan_iter(match=f"{{sp:0}}:fire:{prompt}*")}
+            return {client.hget(key, "status") for key in client.scan_iter(match=f"{PREFIX}fire:{prompt}*")}
 
     def nothing_runs(self) -> bool:
         """Nor is to be tried again."""
         with self.client() as client:
-            return not client.exists("{sp:0}:leases", "{sp:0}:retries")
+            return not client.exists(PREFIX + "leases", PREFIX + "retries")
 
     def keys(self) -> dict[str, Any]:
         """The whole namespace at one moment, for the accountant: daemons live on while it is read."""
-        found: dict[str, Any] = {}
         with self.client() as client:
-            for key, kind, value in client.eval(READ_ALL, 0):
-                name = key.removeprefix("{sp:0}:")
-                pairs = zip(value[::2], value[1::2], strict=False)
-                if kind == "hash":
-                    found[name] = dict(pairs)
-                elif kind == "zset":
-                    found[name] = [(member, float(score)) for member, score in pairs]
-                elif kind == "set":
-                    found[name] = set(value)
-                else:
-                    found[name] = None
-        return found
+            return values(read_all(client, PREFIX, alone=True))
 
     def until(self, true: Callable[[], bool], within: float = WITHIN) -> None:
         deadline = time.monotonic() + within

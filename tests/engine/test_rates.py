@@ -17,7 +17,6 @@ from scheduled_prompts.runners.contract import Retry
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.store import Store
 from scheduled_prompts.testing import LONG_SPANS, RecordingRunner
-from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.store.steps import (
     EVERYTHING,
@@ -293,7 +292,7 @@ async def test_whatever_happens_no_24_hours_see_more_attempts_than_allowed_and_n
                     wanted.remove(fire)
             await look()
             if step % 10 == 0:
-                check_accounts(lab.keys())
+                lab.check_accounts()
             await store.clock.sleep(chance.choice([0, 60, 3_600, 8 * 3_600]))
         for _ in range(40):
             await store.clock.sleep(12 * 3_600)

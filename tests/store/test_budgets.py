@@ -13,7 +13,6 @@ from scheduled_prompts.fire import Fire, FireStatus
 from scheduled_prompts.money import Usage
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Lease, Taken
-from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.store.steps import EVERYTHING, HOUR, LEASE, claimed, crash, ending, queued, read_fire, saved, settle
 
@@ -357,7 +356,7 @@ async def test_whatever_happens_no_budget_is_overdrawn_and_the_sums_are_those_of
             for sums, per_day in zip(counts, (1_500_000, 950_000, 950_000), strict=True):
                 assert sums.latest.get("spent", 0) + sums.latest.get("reserved", 0) <= per_day
             assert counts[0].total.get("spent", 0) + counts[0].total.get("reserved", 0) <= 4_000_000
-            check_accounts(lab.keys())
+            lab.check_accounts()
         costs = [await read_fire(store, fire) for fire in fires]
         [everything] = await store.sums(["all"])
         assert everything.total.get("spent", 0) == sum(int((fire.cost or 0) * 1_000_000) for fire in costs)

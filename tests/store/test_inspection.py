@@ -130,7 +130,7 @@ async def _made(lab: Lab) -> Household:
     assert await store.claim([manual]) == ["claimed"]
     fires["manual"] = manual["fire"]
     fires["queued"] = await claimed(store, waiting)
-    check_accounts(lab.keys())
+    lab.check_accounts()
     return Household(lab, store, prompts, fires)
 
 
@@ -343,7 +343,7 @@ async def test_damage_is_found_and_repaired(lab: Lab, name: str) -> None:
             assert "\n" not in one.message
             assert named(home, what) in one.message
             assert await home.store.repair(one)
-        check_accounts(lab.keys())
+        lab.check_accounts()
         assert await home.store.inspect() == []
 
 
@@ -367,7 +367,7 @@ async def test_a_key_of_the_wrong_type_is_made_anew_from_the_records(lab: Lab, k
         assert (found[0].kind, found[0].what) == ("wrong_type", name)
         await home.repair_all()  # what belongs in it
         assert await home.store.inspect() == []
-        check_accounts(lab.keys())
+        lab.check_accounts()
 
 
 @pytest.mark.unaccounted
@@ -383,7 +383,7 @@ async def test_of_a_prompt_that_is_gone_nothing_is_left(lab: Lab, status: str) -
             assert (home.fires["running"], "interrupted") in await reap(home.store)
             assert {one.kind for one in await home.repair_all()} == {"orphan"}
         assert await home.store.inspect() == []
-        check_accounts(lab.keys())
+        lab.check_accounts()
         assert not [name for name in lab.keys() if home.prompt(status) in name]
 
 
@@ -458,7 +458,7 @@ async def test_a_repetition_of_a_repair_gives_the_first_answer(lab: Lab) -> None
         assert await home.store.repair(one, op="again")
         assert await home.store.inspect() == [one]
         assert await home.store.repair(one)
-        check_accounts(lab.keys())
+        lab.check_accounts()
 
 
 @pytest.mark.unaccounted

@@ -10,7 +10,6 @@ import pytest
 from scheduled_prompts.limits import Concurrency, Limits
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Taken
-from tests.accounting import check_accounts
 from tests.conftest import Lab
 from tests.store.steps import (
     EVERYTHING,
@@ -265,7 +264,7 @@ async def test_what_does_not_add_up_about_parked_fires_is_found_and_mended(lab: 
                 await store.repair(one)
         await store.wake()
         assert await store.inspect() == []
-        check_accounts(lab.keys())
+        lab.check_accounts()
 
 
 async def test_what_is_parked_counts_as_waiting(lab: Lab) -> None:

@@ -18,7 +18,7 @@ from tests.store.steps import EVERYTHING
 class Checks(Steps):
     def teardown(self) -> None:
         try:
-            check_accounts(self.space.keys(), self.space.lifetimes())
+            self.space.check_accounts()
         finally:
             super().teardown()
 
