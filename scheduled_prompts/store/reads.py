@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import redis.exceptions as redis_errors
-from redis.asyncio.client import PubSub
 
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.ids import first_instant
@@ -248,7 +247,7 @@ class Reads:
         """
         pubsub = self.transport.client.pubsub()
         try:
-            await self._subscribe(pubsub)
+            await self.transport.subscribe(pubsub, self.keys.changes)
             while True:
                 message = await heedful(pubsub.get_message(timeout=30.0))
                 if message is None:
@@ -261,13 +260,6 @@ class Reads:
             raise translate(error, self.description) from error
         finally:
             await heedful(pubsub.aclose())  # type: ignore[no-untyped-call]
-
-    async def _subscribe(self, pubsub: PubSub) -> None:
-        try:
-            await heedful(pubsub.subscribe(self.keys.changes))
-        except (redis_errors.RedisError, OSError):
-            self.transport.failures += 1
-            raise
 
 
 def _heard(data: Any) -> Any:

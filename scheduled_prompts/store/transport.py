@@ -14,6 +14,7 @@ from typing import Any
 
 import redis.exceptions as redis_errors
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from scheduled_prompts.clock import Clock
 from scheduled_prompts.errors import ScheduledPromptsError, StoreUnreachable, StoreUnusable
@@ -126,6 +127,14 @@ class Transport:
             await self.connection.ensure()
         finally:
             self.clock.in_flight -= 1
+
+    async def subscribe(self, pubsub: PubSub, channel: str) -> None:
+        """Raises the client's errors: whoever listens begins anew by itself. A refusal is a failure all the same."""
+        try:
+            await heedful(pubsub.subscribe(channel))
+        except (redis_errors.RedisError, OSError):
+            self.failures += 1
+            raise
 
     async def server_time(self) -> float:
         """The server's clock, ms UTC. Not repeated: a late answer would be worthless."""
