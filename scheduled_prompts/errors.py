@@ -7,12 +7,20 @@ instance says what was wrong, with which value, and, in `hint`, what would have 
 from __future__ import annotations
 
 LONGEST_QUOTE = 120
+LONGEST_VALUE = 80
+"""So many characters of a value that is shown whole or not at all."""
 
 
 def quoted(said: object) -> str:
     """What somebody said, as an error tells it: in quotes, and cut where nobody would read it to its end."""
     text = repr(said)
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+
+
+def complaint(message: str, value: str = "") -> str:
+    """What a validator said of a value, as a person is told it: with the value, where it is short and not told yet."""
+    message = message.removeprefix("Value error, ").replace("Input should", "it should")
+    return message + (f" (it is {value})" if value not in message and len(value) <= LONGEST_VALUE else "")
 
 
 class ScheduledPromptsError(Exception):

@@ -16,6 +16,8 @@ from scheduled_prompts.ids import short
 from scheduled_prompts.names import Name
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+MOST_DAYS = 36_500
+"""Of retention: what ended longer ago than that is before all calendars."""
 PROFILES: dict[str, dict[str, Any]] = {
     "none": {},
     "agents": {

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
-from scheduled_prompts.errors import InvalidConfig
-from scheduled_prompts.limits import Limits
+from scheduled_prompts.errors import InvalidConfig, complaint
+from scheduled_prompts.limits import MOST_DAYS, Limits
 from scheduled_prompts.names import Name
 from scheduled_prompts.policies import OwnerPolicies, Policies
 
@@ -53,7 +53,7 @@ class EngineSettings(BaseModel):
     watch_period: Seconds = 0.25
     """How often a daemon looks for what another one left lying."""
     heartbeat_period: Seconds = 4.0
-    retention_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = 30.0
+    retention_days: Annotated[float, Field(ge=0, le=MOST_DAYS, allow_inf_nan=False)] = 30.0
     """Ended prompts and old fires are deleted after this many days."""
     cleanup_period: Seconds = 3600.0
     keep_fires: Annotated[int, Field(ge=1)] = 1000
@@ -164,8 +164,7 @@ def _explain(error: ValidationError, path: Path) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"{source}: there is no such setting")
         else:
-            message, value = problem["msg"].removeprefix("Value error, "), repr(problem["input"])
-            lines.append(f"{source}: {message}" + (f" (it is {value})" if value not in message else ""))
+            lines.append(f"{source}: {complaint(problem['msg'], repr(problem['input']))}")
     return "; ".join(lines)
 
 

@@ -14,12 +14,10 @@ import typer
 from scheduled_prompts.cli import commands  # noqa: F401  (makes them known)
 from scheduled_prompts.cli.app import app
 from scheduled_prompts.cli.output import CommandFailed, write_error
-from scheduled_prompts.errors import ScheduledPromptsError
+from scheduled_prompts.errors import ScheduledPromptsError, complaint
 
 DEBUG = "SCHEDULED_PROMPTS_DEBUG"
 INTERRUPTED = 130
-MOST_SHOWN = 80
-"""So many characters of a value that nobody could read are shown."""
 
 
 def run_command_line(argv: Sequence[str] | None = None) -> int:
@@ -87,9 +85,7 @@ def _usage_message(error: typer.TyperException) -> str:
     from pydantic import ValidationError  # a command that is understood does without
 
     if isinstance(error.__cause__, ValidationError):
-        message = message.replace("Input should", "it should").split(", unable to parse")[0]
-        value = repr(error.__cause__.errors()[0]["input"])
-        message += f" (it is {value})" if len(value) <= MOST_SHOWN and value not in message else ""
+        message = complaint(message.split(", unable to parse")[0], repr(error.__cause__.errors()[0]["input"]))
     return message
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduled_prompts.errors import InvalidInput, quoted
+from scheduled_prompts.limits import MOST_DAYS
 from scheduled_prompts.prompt import PromptStatus
 from scheduled_prompts.schedule.spacing import DAY_MS
 from scheduled_prompts.scheduler.finding import page_of_prompts
@@ -10,7 +11,6 @@ from scheduled_prompts.store import Store
 from scheduled_prompts.store.records import Purged
 
 PAGE = 500
-MOST_DAYS = 36_500
 
 
 def days_ago(store: Store, days: float) -> int:

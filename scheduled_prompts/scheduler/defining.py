@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scheduled_prompts.errors import InvalidInput, InvalidSchedule, LimitReached
+from scheduled_prompts.errors import InvalidInput, InvalidSchedule, LimitReached, complaint
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.money import plain
 from scheduled_prompts.policies import INSTANTS
@@ -92,11 +92,11 @@ def problem_text(problem: Any) -> str:
         return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
     if problem["type"] == "string_too_short":
         return f"{field}: it may not be empty"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    if not field:
+        return complaint(problem["msg"])
     given = problem["input"]
     value = plain(given) if isinstance(given, Decimal) and given.is_finite() else repr(given)
-    is_told = len(value) <= 80 and value not in message
-    return (f"{field}: " if field else "") + message + (f" (it is {value})" if field and is_told else "")
+    return f"{field}: {complaint(problem['msg'], value)}"
 
 
 def kept_where_same(wanted: Schedule, existing: Schedule) -> Schedule:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from scheduled_prompts.caller import Scope
 from scheduled_prompts.errors import InvalidInput
-from scheduled_prompts.scheduler.cleaning import MOST_DAYS
+from scheduled_prompts.limits import MOST_DAYS
 from scheduled_prompts.tools import words
 from scheduled_prompts.tools.answers import (
     CancelledAnswer,

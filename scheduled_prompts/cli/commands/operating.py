@@ -68,7 +68,7 @@ def cleanup(
     ctx: typer.Context,
     days: Annotated[
         float | None,
-        typer.Option(min=0, max=36_500, metavar="N", help="Keep what ended within so many days; else as configured."),
+        typer.Option(metavar="N", help="Keep what ended within so many days; else as configured."),
     ] = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
