@@ -19,27 +19,32 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduled_prompts.errors import UnknownTimezone
+from scheduled_prompts.errors import UnknownTimezone, quoted
 from scheduled_prompts.schedule import offsets
 
 _NOT_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 _LONGEST_QUOTE = 64
 
 
-@lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
     """The zone that IANA calls `name`. Raises `UnknownTimezone`, with the closest names as a hint.
 
     The name is looked up in a list before any file is opened, so no path can be smuggled in, and a file
     system that ignores case cannot make `europe/berlin` a zone on one machine only.
     """
+    if not isinstance(name, str):  # whatever stands in a file, or a caller gives
+        raise UnknownTimezone(f"a time zone is a name, not {quoted(name)}", hint="such as 'Europe/Berlin'")
+    return _zone(name)
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
     if name in _iana_names() or name in _names_of_this_machine():
         try:
             return ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise UnknownTimezone(f"the time zone database cannot read {name!r}: {error}") from error
-    quoted = repr(name[:_LONGEST_QUOTE])
-    raise UnknownTimezone(f"there is no time zone called {quoted}", hint=_hint(name))
+    raise UnknownTimezone(f"there is no time zone called {name[:_LONGEST_QUOTE]!r}", hint=_hint(name))
 
 
 def system_timezone() -> str:

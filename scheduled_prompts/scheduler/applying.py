@@ -158,8 +158,9 @@ def _definition(
 ) -> Definition | list[Problem]:
     problems: list[Problem] = []
     fields = {**defaults, **wanted.fields}
+    named = fields.get("timezone")
     try:
-        timezone = zone(fields.get("timezone") or timezone).key
+        timezone = zone(timezone if named is None else named).key
     except UnknownTimezone as error:
         problems.append(Problem(f"{place}.timezone", error.message, error.hint))
     schedule: Schedule = _ANY_SCHEDULE

@@ -154,6 +154,14 @@ def test_a_message_quotes_a_bounded_part_of_the_text() -> None:
     assert error.message.isprintable()
 
 
+def test_a_hint_of_several_forms_shows_the_beginning_of_each() -> None:
+    error = refused("1 " + "1d" * 75)
+    assert len(str(error)) < 500
+    assert error.hint
+    assert error.hint.startswith("“1am 1 d 1 d")
+    assert "“1pm 1 d 1 d" in error.hint
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,7 +9,7 @@ import pytest
 import tzlocal
 
 from scheduled_prompts.errors import UnknownTimezone
-from scheduled_prompts.schedule import rules_version, system_timezone, zone
+from scheduled_prompts.schedule import rules_version, system_timezone, zone, zones
 from scheduled_prompts.schedule.zones import to_instant
 from tests.schedule.wall_clock_oracle import ms
 
@@ -78,7 +78,7 @@ def test_a_database_entry_that_cannot_be_read_is_an_error_of_ours(monkeypatch):
     def broken(name):
         raise ValueError("not a TZif file")
 
-    zone.cache_clear()
+    zones._zone.cache_clear()
     monkeypatch.setattr("scheduled_prompts.schedule.zones.ZoneInfo", broken)
     with pytest.raises(UnknownTimezone, match="cannot read 'Europe/Vienna'"):
         zone("Europe/Vienna")
@@ -86,9 +86,9 @@ def test_a_database_entry_that_cannot_be_read_is_an_error_of_ours(monkeypatch):
 
 def test_a_zone_that_only_this_machine_knows_is_a_zone(monkeypatch):
     monkeypatch.setattr("scheduled_prompts.schedule.zones._iana_names", lambda: frozenset({"UTC"}))
-    zone.cache_clear()
+    zones._zone.cache_clear()
     assert zone("Europe/Berlin").key == "Europe/Berlin"
-    zone.cache_clear()
+    zones._zone.cache_clear()
 
 
 def test_the_systems_zone_is_the_one_tzlocal_finds(monkeypatch):

@@ -92,8 +92,8 @@ def refusal(message: str, hint: str | None = None) -> InvalidSchedule:
 
 
 def or_list(forms: list[str]) -> str:
-    """Return “a”, “b” or “c”."""
-    shown = [f"“{form}”" for form in forms]
+    """Return “a”, “b” or “c”, each bounded."""
+    shown = [quoted(form) for form in forms]
     return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
 
 
