@@ -43,6 +43,8 @@ class Attempt:
         self.marked_at: int | None = None
         """The start that the store knows of."""
         self.stop: Stop | None = None
+        self.is_in_doubt = False
+        """Whether it may have been asked to stop before it was known here: then it asks before it starts."""
         self.usage: Usage | None = None
         """What the runner said that it used."""
         self.begun = False
@@ -69,7 +71,7 @@ class Attempt:
             return self._stopped()
         try:
             await self._wait_until_due()
-            asks_first = self._definition.on_crash == "interrupt" or self._may_be_lost()
+            asks_first = self.is_in_doubt or self._definition.on_crash == "interrupt" or self._may_be_lost()
             if asks_first and not await self._mark_started():
                 return None
             return await self._run(runner)

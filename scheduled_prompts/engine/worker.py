@@ -70,6 +70,8 @@ class Worker:
         self._all_settled.set()
         self._taking = asyncio.Lock()
         """Held while a take is on its way: what it brings home must not be left lying."""
+        self._stops_ahead: set[str] = set()
+        """Fires that were asked to stop since a take was sent, which may bring them."""
         self._stopping = False
         self._renewed_at = 0.0
         self._waiting = 0
@@ -120,6 +122,8 @@ class Worker:
 
     def stop_fire(self, fire_id: str, *, take_back: bool = False) -> None:
         """Somebody asked for a fire to stop; `take_back`: unless it has started."""
+        if self._taking.locked():
+            self._stops_ahead.add(fire_id)
         attempt = self._held.get(fire_id)
         if attempt is not None and not (take_back and attempt.started_at is not None):
             self._cancel(attempt, Stop.CANCELLED)
@@ -172,6 +176,7 @@ class Worker:
         if limit <= 0:
             return 0
         asked_at = self._clock.now()
+        self._stops_ahead.clear()
         taken = await self._store.take(
             limit,
             lease_ms=self._settings.lease_ms,
@@ -183,6 +188,7 @@ class Worker:
         for lease in taken.leases:
             lease_ms = self._settings.lease_ms
             attempt = Attempt(lease, self._clock, self._store, lease_ms, self._insides, asked_at=asked_at)
+            attempt.is_in_doubt = attempt.fire.id in self._stops_ahead
             if self._is_resting:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK
             lost = self._held.get(attempt.fire.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from scheduled_prompts.errors import Conflict
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.store import Store
 from scheduled_prompts.store.reads import Reads
+from scheduled_prompts.store.records import Taken
 from tests.conftest import Lab
 from tests.engine.faults import vanish
 from tests.engine.scenes import CALM, Scene, Worker, scene
@@ -173,6 +175,53 @@ async def test_what_was_claimed_ahead_is_taken_back_100_ms_before_its_time(
         await at.sleep(5)
         assert at.runner.fires == []
         assert await ended(at, prompt) == [("skipped", reason)]
+
+
+def between_take_and_answer(
+    at: Scene, monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], Awaitable[Any]]
+) -> None:
+    """Something happens, and the daemon hears of it, when a fire is taken and the answer is on its way."""
+    take = at.store.take
+
+    async def late(*args: Any, **options: Any) -> Taken:
+        taken = await take(*args, **options)
+        for lease in taken.leases:
+            await happens(lease.fire.id)
+            await at.sleep(0.02)
+        return taken
+
+    monkeypatch.setattr(at.store, "take", late)
+
+
+@pytest.mark.parametrize("change", ["pause", "edit", "skip", "cancel"])
+async def test_what_is_taken_back_while_the_answer_of_its_take_is_on_its_way_does_not_start(
+    lab: Lab, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("every 1m")
+
+        async def happens(_fire: str) -> None:
+            await (at.scheduler.cancel(prompt) if change == "cancel" else take_back(at, prompt, change))
+
+        between_take_and_answer(at, monkeypatch, happens)
+        await at.sleep(65)
+        assert at.runner.fires == []
+        assert [outcome for outcome, _ in await ended(at, prompt)] == ["cancelled" if change == "cancel" else "skipped"]
+
+
+async def test_a_stop_that_is_out_of_date_stops_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with lab:
+        at = await scene(lab)
+        prompt = await at.add("in 5s")
+
+        async def happens(fire: str) -> None:
+            at.daemon.worker.stop_fire(fire, take_back=True)
+
+        between_take_and_answer(at, monkeypatch, happens)
+        await at.sleep(6)
+        assert lateness(at) == [0]
+        assert await ended(at, prompt) == [("succeeded", None)]
 
 
 @pytest.mark.parametrize("change", ["pause", "edit", "skip"])
