@@ -109,6 +109,15 @@ def test_the_command_alone_shows_what_there_is(cli: CommandLine) -> None:
     assert (document.code, document.document["error"]["code"]) == (2, "usage")
 
 
+@pytest.mark.parametrize("group", ["fire", "token"])
+def test_a_group_alone_asks_for_a_command(cli: CommandLine, group: str) -> None:
+    told = cli(group)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("error: missing command\nhint: ")
+    document = cli("--json", group).document
+    assert (document["error"]["code"], document["error"]["message"]) == ("usage", "missing command")
+
+
 def test_a_store_that_does_not_answer_ends_with_5(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Store.__init__.__kwdefaults__, "patience", 0.0)
     told = cli("list", "--store", "unix:///nowhere/redis.sock", "--json")

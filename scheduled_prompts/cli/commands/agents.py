@@ -83,7 +83,7 @@ def mcp(
     carry_out(serve(choices(ctx, as_json, store, config), said, http=http, public_names=public_name or []))
 
 
-token = typer.Typer(help="Let an agent in from elsewhere: tokens for `mcp --http`.", no_args_is_help=True)
+token = typer.Typer(help="Let an agent in from elsewhere: tokens for `mcp --http`.")
 app.add_typer(token, name="token", rich_help_panel=RUNNING_IT)
 
 
