@@ -22,6 +22,7 @@ from scheduled_prompts.scheduler.problems import SHOWN, Problem
 STANDARD = "-"
 _MERGE = "tag:yaml.org,2002:merge"
 _CHUNK = 1 << 20
+_DEEPEST = 100
 
 
 def read_text(path: Path) -> str:
@@ -130,7 +131,7 @@ def _copy(file: TextIO, path: Path | None) -> None:
 
 
 def _yaml(text: str) -> Any:
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -139,6 +140,14 @@ def _yaml(text: str) -> Any:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        """A bracket. The scanner looks at all that are open for each that follows: a kilobyte of them took a second."""
+        if self.flow_level >= _DEEPEST:
+            raise yaml.MarkedYAMLError(None, None, f"brackets more than {_DEEPEST} deep", self.get_mark())
+        super().fetch_flow_collection_start(kind)
 
 
 def _refuse_twins(root: yaml.Node) -> None:
