@@ -105,7 +105,7 @@ class Changes:
         change = self._drawn(kind, prompt, fire)
         if change is not None:
             loses = 0.5 if chance.random() < 0.3 and world.plan.only is None else 0.0
-            kinds = ("pause",) if world.plan.changes else ("cancel", "cancel fire")
+            kinds = ("pause", "cancel fire") if world.plan.changes else ("cancel", "cancel fire")
             unheard = kind in kinds and chance.random() < 0.5 and self._may_be_unheard
             async with world.faults.nobody_hears() if unheard else nullcontext():
                 await world.call(member, kind, change[0], loses=loses, prompt=prompt, **change[1])

@@ -16,6 +16,7 @@ from tests.simulation.line import Weather
 from tests.simulation.plan import MINUTES
 
 if TYPE_CHECKING:
+    from tests.simulation.line import Line
     from tests.simulation.loop import Process
     from tests.simulation.world import Member, World
 
@@ -51,6 +52,7 @@ class Faults:
         self.is_awake.set()
         self._rest: dict[str, float] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._client_dies_in: int | None = None
 
     # When
 
@@ -213,12 +215,12 @@ class Faults:
             await asyncio.sleep(2.0)
 
     async def _kill_client(self) -> None:
-        member = self._world.chance.choice(self._world.clients)
-        for _ in range(200):  # the next time that it does something
-            if member.is_up and member.process is not None:
-                member.process.dies_in = self._world.chance.choice([3, 10, 25, 40])
-                return
-            await asyncio.sleep(0.5)
+        """In the middle of the next change that one makes."""
+        self._client_dies_in = self._world.chance.choice([0, 0, 1, 2])
+
+    def befall(self, client: Line) -> None:
+        """Whoever begins to ask something may be the one that dies."""
+        client.dies_in, self._client_dies_in = self._client_dies_in, None
 
     # Lines
 

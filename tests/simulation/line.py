@@ -18,7 +18,7 @@ from typing import Any
 import redis.exceptions as redis_errors
 
 from tests.simulation.loop import EPOCH, Process
-from tests.simulation.server import NAMES, SimServer
+from tests.simulation.server import NAMES, READS, SimServer
 
 TIMEOUT = 5.0
 """After so many seconds without an answer a client gives up, as the package's own settings have it."""
@@ -49,6 +49,8 @@ class Line:
         self.server = server
         self.process = process
         self.weather = Weather()
+        self.dies_in: int | None = None
+        """So many steps after it has sent its first change its process is killed."""
         self.broke_at: list[float] = []
         """When (true ms) an answer did not come, or a write was refused."""
         self.hampered: list[tuple[float, float]] = []
@@ -89,6 +91,8 @@ class Line:
         else:
             is_lost = bool(weather.lost_after) and chance.random() < weather.lost_after
             self._at(there, self._arrive, answer, back, is_lost, shown, name, args, options)
+        if self.dies_in is not None and name == "evalsha" and shown not in READS:
+            self.process.dies_in, self.dies_in = self.dies_in, None
         gives_up = loop.call_later(TIMEOUT, self._give_up, answer)
         try:
             result = await answer

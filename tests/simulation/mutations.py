@@ -24,6 +24,8 @@ from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.store import Store, script, transport
 
 if TYPE_CHECKING:
+    from scheduled_prompts.prompt import ScheduledPrompt
+    from scheduled_prompts.store.records import Created
     from tests.simulation.world import World
 
 Mutation = Callable[["World"], None]
@@ -107,6 +109,16 @@ def _leaves_with_a_lost_answer(_once: Any) -> Any:
             await action()
         except (StoreUnreachable, StoreUnusable):
             self.stop()
+
+    return mutated
+
+
+def _stores_and_then_arms(create_for: Any) -> Any:
+    async def mutated(self: Store, by: Any, prompt: ScheduledPrompt, **options: Any) -> Created:
+        made: Created = await create_for(self, by, prompt, **options)
+        if made.outcome == "created":
+            await self.retime(prompt, prompt.next_nominal, prompt.next_at)
+        return made
 
     return mutated
 
@@ -272,6 +284,11 @@ MUTATIONS: dict[str, Mutation] = {
             for name in ("pause", "resume", "cancel", "edit", "skip", "save", "cancel_fire")
         )
     ),
+    "save takes two commands": all_of(
+        of_script("save", "if armed then redis.call('ZADD', due_key(prompt.platform), prompt.next_at, id) end", ""),
+        of_script("save", "if armed then announce('armed', ", "if false then announce('armed', "),
+        of_method(Store, "create_for", _stores_and_then_arms),
+    ),
     "renewals do not tell of cancellations": of_method(Store, "extend", _never_hears_of("cancel")),
     "renewals do not tell of pauses": of_method(Store, "extend", _never_hears_of("take_back")),
     "nothing can be explained": of_method(Scheduler, "explain", _explains_nothing),
@@ -312,6 +329,7 @@ ALONE = {
     "who slept does not notice": "suspend",
     "the wall clock is believed": "step",
     "the faster of two answers tells the time": "slow",
+    "save takes two commands": "kill_client",
     "pause takes nothing back": "",
     "renewals do not tell of pauses": "unheard",
 }
@@ -319,8 +337,10 @@ ALONE = {
 comes; '': where none comes at all."""
 AMONG = {
     "pause takes nothing back": ("pause", "resume"),
+    "renewals do not tell of cancellations": ("cancel fire", "run"),
     "renewals do not tell of pauses": ("pause", "resume"),
     "looks do not tell that all goes on": ("halt",),
+    "save takes two commands": ("add",),
     "who is cut off listens no more": ("add", "when"),
     "what is repeated is refused": ("pause", "resume", "cancel"),
 }
@@ -343,8 +363,7 @@ FOUND_BY = {
     "stall": "failed answers are no break of contact",
     "full_disk": "refused writes are no break of contact",
     "server_step": "clocks that are ahead are believed",
+    "kill_client": "save takes two commands",
 }
 """By kind of fault: what it finds alone, where no other kind comes and no runner is difficult, and what is not found
 without it."""
-HELPS_OTHERS = {"kill_client"}
-"""Kinds of which nothing is known yet that they find alone."""

@@ -286,7 +286,9 @@ class World:
                 else:
                     self.note(who, "answered", op=name)
 
-        await self.spawn(member, main()).ended.wait()
+        process = self.spawn(member, main())
+        self.faults.befall(self.lines[process.name])
+        await process.ended.wait()
         return answers[0] if answers else None
 
     async def _first_prompts(self) -> None:
