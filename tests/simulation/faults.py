@@ -296,10 +296,18 @@ class Faults:
             await asyncio.sleep(3.0)
 
     async def _full_disk(self) -> None:
+        """While something is leased, if that comes soon; most often for longer than a lease."""
+        server, lease = self._world.server, self._world.plan.settings.lease
+        for _ in range(100):
+            if server.is_anything_leased:
+                break
+            await asyncio.sleep(0.1)
+        if server.refuses_writes:
+            return
         async with self._window("full_disk", "*"):
-            self._world.server.refuses_writes = True
-            await asyncio.sleep(self._for_long())
-            self._world.server.refuses_writes = False
+            server.refuses_writes = True
+            await asyncio.sleep(lease * self._world.chance.choice([0.3, 1.1, 1.3, 1.8, 2.5]))
+            server.refuses_writes = False
             await asyncio.sleep(3.0)
 
     # Clocks

@@ -336,6 +336,7 @@ ALONE = {
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
 comes; '': where none comes at all."""
 AMONG = {
+    "refused writes are no break of contact": ("add",),
     "pause takes nothing back": ("pause", "resume"),
     "renewals do not tell of cancellations": ("cancel fire", "run"),
     "renewals do not tell of pauses": ("pause", "resume"),

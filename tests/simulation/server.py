@@ -233,6 +233,10 @@ class SimServer:
         before = self.prefix + "prompt:"
         return sorted(key.removeprefix(before) for key in self._client.keys() if key.startswith(before))
 
+    @property
+    def is_anything_leased(self) -> bool:
+        return bool(self._client.exists(self.prefix + "leases"))
+
     def some_running(self, chance: random.Random) -> str | None:
         """A fire that somebody holds."""
         held = self._client.zrange(self.prefix + "leases", 0, -1)
