@@ -19,7 +19,7 @@ def quoted(said: object) -> str:
 
 def complaint(message: str, value: str = "") -> str:
     """What a validator said of a value, as a person is told it: with the value, where it is short and not told yet."""
-    message = message.removeprefix("Value error, ").replace("Input should", "it should")
+    message = message.removeprefix("Value error, ").replace("Input should", "it should").split(", unable to parse")[0]
     return message + (f" (it is {value})" if value not in message and len(value) <= LONGEST_VALUE else "")
 
 

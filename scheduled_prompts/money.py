@@ -10,10 +10,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scheduled_prompts.names import CURRENCY
+
 MICRO = 1_000_000
 
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
-Currency = Annotated[str, Field(pattern="^[A-Z]{3,8}$")]
+Currency = Annotated[str, Field(pattern=CURRENCY)]
 """Such as USD or EUR."""
 
 

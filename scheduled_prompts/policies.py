@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from scheduled_prompts.money import Money
-from scheduled_prompts.names import Name
+from scheduled_prompts.names import EXCEPTION, Name
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.quiet import canonical
 
@@ -31,7 +31,7 @@ DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
 MANUAL_PRIORITY = 80
 ORIGIN_PRIORITIES = {"schedule": 50, "routine": 60, "assignment": 70, "goal": 75}
 
-RetryWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+RetryWord = Annotated[str, StringConstraints(pattern=EXCEPTION, max_length=128)]
 Delay = Annotated[float, Field(ge=0, le=30 * 86_400)]
 
 

@@ -10,16 +10,17 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scheduled_prompts.approval import Approval
 from scheduled_prompts.budgets import Budgets
+from scheduled_prompts.durations import seconds
 from scheduled_prompts.errors import InvalidConfig, complaint
 from scheduled_prompts.limits import MOST_DAYS, Limits
-from scheduled_prompts.names import Name
+from scheduled_prompts.names import Name, misnamed
 from scheduled_prompts.policies import OwnerPolicies, Policies
 
 PREFIX = "SCHEDULED_PROMPTS_"
@@ -27,6 +28,8 @@ _OTHER_VARIABLES = {"config", "debug", "token"}
 """Variables that are no settings; `token` is on whose behalf the command line acts."""
 _OF_A_FIRE = {"fire_file", "fire_id", "prompt_id", "nominal", "due", "attempt", "usage_file"}
 """What a `command` runner's child finds."""
+_NO_DURATIONS = {"retry_factor", "retry_jitter"}
+"""Numbers that may have a fraction and are no seconds, and no days."""
 DEFAULT_FILE = "scheduled-prompts.toml"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -161,18 +164,69 @@ def _explain(error: ValidationError, path: Path) -> str:
     for problem in error.errors(include_url=False):
         place = [str(part) for part in problem["loc"]]
         source = _variable_of(place) or f"{path}, {'.'.join(place)}"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{source}: there is no such setting")
-        else:
-            lines.append(f"{source}: {complaint(problem['msg'], repr(problem['input']))}")
+        lines.append(f"{source}: {_wrong(problem, place)}")
     return "; ".join(lines)
+
+
+def _wrong(problem: Any, place: list[str]) -> str:
+    given = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return _unknown(place)
+    if place == ["runner"] and isinstance(given, dict):
+        return f"it should be a name (did you mean [{'.'.join(['runners', *list(given)[:1]])}]?)"
+    if problem["type"] == "float_parsing":
+        return _no_number(given, next(part for part in reversed(place) if not part.isdecimal()))
+    return misnamed(problem) or complaint(problem["msg"], repr(given))
+
+
+def _no_number(given: str, name: str) -> str:
+    """What is said of a text where a number should be, with the number that was meant where it is a duration."""
+    unit, length = ("days", 86_400.0) if name.endswith("_days") else ("seconds", 1.0)
+    if name in _NO_DURATIONS:
+        return complaint("it should be a number", repr(given))
+    try:
+        return f"it should be a number of {unit}: {seconds(given) / length:.15g}, not {given!r}"
+    except ValueError:
+        return complaint(f"it should be a number of {unit}", repr(given))
+
+
+def _unknown(place: list[str]) -> str:
+    """That there is no such setting, with the one that was meant: by its variable, where that is how it was said."""
+    variable = _variable_of(place)
+    by_name = variable is not None and variable.upper() == _variable(place)
+    what = "no such setting" if variable is None or by_name else f"no setting {'.'.join(place)!r}"
+    near = _near(place)
+    if near is None:
+        return f"there is {what}"
+    return f"there is {what} (did you mean {_variable(near) if by_name else repr('.'.join(near))}?)"
+
+
+def _near(place: list[str]) -> list[str] | None:
+    *section, name = place
+    if near := difflib.get_close_matches(name, _section(section).model_fields, 1):
+        return [*section, near[0]]
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    holders = [each for each, kind in sections.items() if name in getattr(kind, "model_fields", ())]
+    return [holders[0], name] if holders and not section else None
+
+
+def _section(place: list[str]) -> type[BaseModel]:
+    """The model of a table, by its place: a setting's own, or that of each in a table of them."""
+    kind: Any = Settings
+    for part in place:
+        kind = get_args(kind)[1] if get_origin(kind) is dict else kind.model_fields[part].annotation
+    return kind  # type: ignore[no-any-return]
+
+
+def _variable(place: list[str]) -> str:
+    return PREFIX + "__".join(place).upper()
 
 
 def _variable_of(place: list[str]) -> str | None:
     """The variable that a value comes from, or a whole that holds it; None where it comes from the file."""
     variables = {name.upper(): name for name in os.environ}
     for length in range(len(place), 0, -1):
-        found = variables.get(PREFIX + "__".join(place[:length]).upper())
+        found = variables.get(_variable(place[:length]))
         if found is not None:
             return found
     return None

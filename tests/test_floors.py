@@ -50,6 +50,7 @@ FLOORS = {
     "ids": 0,
     "schedule": 0,
     "stored": 0,
+    "durations": 0,
     "errors": 0,
     "version": 0,
 }

@@ -127,6 +127,7 @@ async def test_an_aware_datetime_is_an_instant_and_a_naive_one_the_wall_clocks_o
             InvalidInput,
             "runner: 'a/b' may not contain blanks, control characters, or any of / : { }",
         ),
+        ("in 5m", {"retry_on": ("a-b",)}, InvalidInput, "retry_on.0: 'a-b' is no name of an exception"),
         (
             "in 5m",
             {"priority": 101},

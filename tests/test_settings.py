@@ -85,7 +85,6 @@ def test_lists_and_tables_are_json_in_the_environment(monkeypatch: pytest.Monkey
         ("store = 5", f"{FILE}, store: it should be a valid string (it is 5)"),
         ("engine = 5", f"{FILE}, engine: it should be a valid dictionary"),
         ('log_level = "loud"', f"{FILE}, log_level: it should be 'debug', 'info', 'warning' or 'error'"),
-        ('namespace = "a:b"', "(it is 'a:b')"),
         ('[policies]\nquiet = "z"', f"{FILE}, policies.quiet: 'z' is no time of day from–to, such as 22:00-07:00"),
         ('[runners."a b"]\nkind = "log"', f"{FILE}, runners.a b"),
         ("[engine", f"{FILE} is not valid TOML: Expected ']'"),
@@ -102,7 +101,7 @@ def test_what_is_wrong_in_the_file_is_said_with_its_place_and_value(text: str, m
         ("SCHEDULED_PROMPTS_ENGINE__SLOTS", "many", "it should be a valid integer"),
         ("SCHEDULED_PROMPTS_ENGINE__SLTS", "5", "there is no such setting"),
         ("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", "telegram", "it should be a valid tuple (it is 'telegram')"),
-        ("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", '["a b"]', "(it is 'a b')"),
+        ("SCHEDULED_PROMPTS_ENGINE__PLATFORMS", '["a b"]', "'a b' may not contain blanks"),
         ("SCHEDULED_PROMPTS_RUNNERS", '{"a": 7}', "it should be a valid dictionary (it is 7)"),
         ("SCHEDULED_PROMPTS_ENGINE", "{", "JSON is expected (it is '{')"),
         ("SCHEDULED_PROMPTS_LOG_LEVEL", "loud", "(it is 'loud')"),
@@ -117,6 +116,55 @@ def test_what_is_wrong_in_the_environment_is_said_with_its_variable_and_value(
     assert found.startswith(f"{variable}: ")
     assert message in found
     assert FILE not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[runner.echo]\nkind = 'command'", "runner: it should be a name (did you mean [runners.echo]?)"),
+        ("runner = {}", "runner: it should be a name (did you mean [runners]?)"),
+        ("timezne = 'UTC'", "timezne: there is no such setting (did you mean 'timezone'?)"),
+        ("[engine]\nslotz = 1", "engine.slotz: there is no such setting (did you mean 'engine.slots'?)"),
+        ("[policies]\nretris = 1", "policies.retris: there is no such setting (did you mean 'policies.retries'?)"),
+        ("[limits]\nmin_intervall = 1", "(did you mean 'limits.min_interval'?)"),
+        ("[budgets.owners.ann]\nper_dya = 1", "(did you mean 'budgets.owners.ann.per_day'?)"),
+        ("[limits.concurrency]\nplatfroms = 1", "(did you mean 'limits.concurrency.platforms'?)"),
+        ("slots = 3", "slots: there is no such setting (did you mean 'engine.slots'?)"),
+        ("[zebra]\nx = 3", "zebra: there is no such setting"),
+        ("[policies]\ntimeout = '10m'", "policies.timeout: it should be a number of seconds: 600, not '10m'"),
+        ("[policies]\nretry_delays = ['1m30s']", "policies.retry_delays.0: it should be a number of seconds: 90, not"),
+        ("[engine]\nlease = '60s'", "engine.lease: it should be a number of seconds: 60, not '60s'"),
+        ("[engine]\nlease = 'long'", "engine.lease: it should be a number of seconds (it is 'long')"),
+        ("[engine]\nretention_days = '4w'", "engine.retention_days: it should be a number of days (it is '4w')"),
+        ("[engine]\nretention_days = '36h'", "engine.retention_days: it should be a number of days: 1.5, not '36h'"),
+        ("[policies]\nretry_factor = '2x'", "policies.retry_factor: it should be a number (it is '2x')"),
+        ("[policies]\nretry_factor = '2m'", "policies.retry_factor: it should be a number (it is '2m')"),
+        ("[engine]\nslots = 'many'", "engine.slots: it should be a valid integer (it is 'many')"),
+        ('namespace = "a:b"', "namespace: 'a:b' may not contain blanks, control characters, or any of / : { }"),
+        ('namespace = ""', "namespace: it may not be empty"),
+        ("[budgets]\ncurrency = 'Euro'", "budgets.currency: 'Euro' is no currency such as USD or EUR"),
+        ("[policies]\nretry_on = ['a-b']", "policies.retry_on.0: 'a-b' is no name of an exception"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_in_words_with_what_would_be_right(text: str, message: str) -> None:
+    write(text)
+    assert message in problem()
+    assert "pattern" not in problem()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("ENGINE__SLOTZ", "3", "there is no such setting (did you mean SCHEDULED_PROMPTS_ENGINE__SLOTS?)"),
+        ("ENGINE", '{"slotz": 3}', "there is no setting 'engine.slotz' (did you mean 'engine.slots'?)"),
+        ("POLICIES__TIMEOUT", "10m", "it should be a number of seconds: 600, not '10m'"),
+    ],
+)
+def test_a_variable_is_hinted_at_by_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"SCHEDULED_PROMPTS_{variable}", value)
+    assert problem() == f"SCHEDULED_PROMPTS_{variable}: {message}"
 
 
 def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from scheduled_prompts.cli.apply_screen import applied, applied_document
 from scheduled_prompts.cli.files import read_tables, read_text, refusal
-from scheduled_prompts.cli.options import Choices, money, seconds
+from scheduled_prompts.cli.options import Choices, money
 from scheduled_prompts.cli.output import CommandFailed, write_document, write_lines, write_warning
 from scheduled_prompts.cli.policies import retries
 from scheduled_prompts.cli.session import chosen_settings, closed_scheduler, why_unserved
+from scheduled_prompts.durations import seconds
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.prompt import FIELDS, MAX_TEXT_BYTES, Definition
 from scheduled_prompts.scheduler.applying import Wanted, defined

@@ -85,7 +85,7 @@ def _usage_message(error: typer.TyperException) -> str:
     from pydantic import ValidationError  # a command that is understood does without
 
     if isinstance(error.__cause__, ValidationError):
-        message = complaint(message.split(", unable to parse")[0], repr(error.__cause__.errors()[0]["input"]))
+        message = complaint(message, repr(error.__cause__.errors()[0]["input"]))
     return message
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from scheduled_prompts.cli.options import money, seconds
+from scheduled_prompts.cli.options import money
+from scheduled_prompts.durations import seconds
 from scheduled_prompts.errors import quoted
 
 HOW_IT_RUNS = "How it runs"

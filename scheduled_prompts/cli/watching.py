@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from scheduled_prompts.cli.halting import halt_view
 from scheduled_prompts.cli.moments import absolute
-from scheduled_prompts.cli.options import Choices, seconds
+from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines, write_note, write_warning
 from scheduled_prompts.cli.session import chosen_settings, command_line, open_scheduler
 from scheduled_prompts.cli.signals import ended_by_signals
 from scheduled_prompts.cli.spending import spending_view
+from scheduled_prompts.durations import seconds
 from scheduled_prompts.errors import InvalidInput, StoreUnreachable
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.scheduler.events import GAP, Event, Events, Since

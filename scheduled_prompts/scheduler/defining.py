@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from scheduled_prompts.errors import InvalidInput, InvalidSchedule, LimitReached, complaint
 from scheduled_prompts.limits import Limits
 from scheduled_prompts.money import plain
+from scheduled_prompts.names import misnamed
 from scheduled_prompts.policies import INSTANTS
 from scheduled_prompts.prompt import FIELDS, Definition
 from scheduled_prompts.schedule import Cron, Interval, Once, RandomWindow, Schedule
@@ -88,10 +89,8 @@ def problem_text(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         near = get_close_matches(field, Definition.model_fields, 1)
         return f"a prompt has no {field!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
-    if problem["type"] == "string_pattern_mismatch":
-        return f"{field}: {problem['input']!r} may not contain blanks, control characters, or any of / : {{ }}"
-    if problem["type"] == "string_too_short":
-        return f"{field}: it may not be empty"
+    if (words := misnamed(problem)) is not None:
+        return f"{field}: {words}"
     if not field:
         return complaint(problem["msg"])
     given = problem["input"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scheduled_prompts.cli.options import label, seconds
+from scheduled_prompts.cli.options import label
 from scheduled_prompts.cli.policies import retries
+from scheduled_prompts.durations import seconds
 
 
 @pytest.mark.parametrize(

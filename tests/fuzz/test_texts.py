@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduled_prompts.cli import options, policies
+from scheduled_prompts.durations import seconds
 from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.schedule import describe, next_after, parse_when, zone
 from scheduled_prompts.schedule.cron import check_expression
@@ -96,7 +97,7 @@ def test_what_is_typed_as_a_cron_expression(text: str) -> None:
 
 
 READERS: dict[str, tuple[Callable[[str], Any], type[Exception], list[str]]] = {
-    "a duration": (options.seconds, ValueError, DURATIONS),
+    "a duration": (seconds, ValueError, DURATIONS),
     "an amount": (options.money, ValueError, ["2.50", "2", "0.000001", "1000000"]),
     "a label": (options.label, ValueError, ["team=ops", "a=b=c"]),
     "retries": (policies.retries, ValueError, ["3", "10s,1m,5m"]),

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from scheduled_prompts.cli.app import app, carry_out, choices
-from scheduled_prompts.cli.options import RUNNING_IT, AsJson, ConfigFile, StoreUrl, seconds
+from scheduled_prompts.cli.options import RUNNING_IT, AsJson, ConfigFile, StoreUrl
+from scheduled_prompts.durations import seconds
 
 IDENTITY = "Who the client is"
 OVER_HTTP = "Over HTTP"
