@@ -74,6 +74,7 @@ WRONG = [
     (("preview", "in 1h", "--count", "0"), 2, "invalid_input", "1 to 1000"),
     (("preview", "in 1h", "--from", "yesterday"), 2, "invalid_input", "2026-12-01"),
     (("preview", "in 1h", "--from", "9999-12-31T23:59-23:00"), 2, "invalid_input", "--from"),
+    (("doctor", "--quick", "--repair"), 2, "usage", "--repair"),
     (("serve", "--slots", "0"), 2, "usage", "--slots"),
     (("serve", "--platform", "a b"), 2, "invalid_input", "a b"),
     (("serve", "--store", "postgres://x"), 2, "invalid_input", "embedded:"),

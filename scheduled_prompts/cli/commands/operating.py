@@ -30,6 +30,8 @@ def doctor(
     """Say whether all is well: store, daemons, what is overdue, broken records. A problem ends it with 1."""
     from scheduled_prompts.cli.doctor import doctor
 
+    if quick and repair:
+        ctx.fail("--repair goes without --quick, which does not look at what could be mended")
     carry_out(doctor(choices(ctx, as_json, store, config), quick=quick, here=here, repair=repair, strict=strict))
 
 
