@@ -31,9 +31,15 @@ async def make(choices: Choices, said: Said, lifetime: float) -> None:
 async def revoke(choices: Choices, which: str) -> None:
     if which == "-":
         which = sys.stdin.readline()
+    said = which.strip()
     async with open_scheduler(chosen_settings(choices)) as scheduler:
-        revoked = await scheduler.store.revoke(which.strip())
+        revoked = await scheduler.store.revoke(said)
     if choices.as_json:
         write_document({"revoked": revoked})
+    elif said == revoked:
+        write_lines(
+            f"a token {revoked} is good no more\n"
+            "whether there was one cannot be known: ids are kept nowhere (a token given whole is checked)",
+        )
     else:
         write_lines(f"token {revoked} is good no more")

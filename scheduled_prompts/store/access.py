@@ -100,9 +100,11 @@ class Access:
         return claims
 
     async def revoke(self, token: str) -> str:
-        """A token, or the id of one, is good no more. Returns the id. Doing it twice changes nothing.
+        """A token, or the id of one, is good no more. Returns the id. Doing it twice changes nothing. Ids are kept
+        nowhere: whether there was a token with one is not known.
 
-        Raises TokenRefused for a token that is not good anyway, InvalidInput for what is neither."""
+        Raises TokenRefused for a token that is not good anyway, and where none was ever made; InvalidInput for what is
+        neither."""
         client, now = self.transport.client, self.clock.now()
         token_id, until = token, now + LONGEST_LIFE * 1000
         if token.startswith(tokens.PREFIX):
@@ -110,6 +112,8 @@ class Access:
             token_id, until = claims.id, claims.expires_at
         elif not _ID.fullmatch(token):
             raise InvalidInput(f"{token!r} is no token's id", hint="give the token, or the id that was said with it")
+        else:
+            await self._known_secret()
 
         async def note() -> None:
             async with client.pipeline(transaction=True) as pipe:
@@ -121,11 +125,15 @@ class Access:
         return token_id
 
     async def _read_token(self, token: str) -> tokens.Claims:
+        secret = await self._known_secret()
+        return tokens.read(token, secret, now=self.clock.now(), namespace=self.keys.namespace)
+
+    async def _known_secret(self) -> bytes:
         # Read anew each time: whoever deletes the secret has ended all tokens, everywhere, at once.
         secret = await self._read_secret()
         if secret is None:
             raise TokenRefused("this store has never made a token", hint="is it the right store, and namespace?")
-        return tokens.read(token, secret, now=self.clock.now(), namespace=self.keys.namespace)
+        return secret
 
     async def _read_secret(self) -> bytes | None:
         client = self.transport.client

@@ -63,6 +63,17 @@ def test_a_person_is_shown_the_token_alone_and_can_pipe_it_on(cli: CommandLine) 
     assert "is good no more" in cli("token", "revoke", "-", stdin=token.encode()).out
 
 
+def test_an_id_that_was_perhaps_never_made_is_no_plain_success(cli: CommandLine) -> None:
+    mistyped = "0ab348219e1cf994"
+    refused = cli("token", "revoke", mistyped)
+    assert (refused.code, "has never made a token" in refused.err) == (6, True)
+    made = cli.json("token", "make", "--agent", "bot")
+    told = cli("token", "revoke", mistyped)
+    assert told.out.startswith(f"a token {mistyped} is good no more\nwhether there was one cannot be known: ")
+    by_token = cli("token", "revoke", made["token"])
+    assert (by_token.out, by_token.err) == (f"token {made['id']} is good no more\n", "")
+
+
 def test_a_token_must_be_someones_and_end(cli: CommandLine) -> None:
     assert cli("token", "make").code == 2
     assert cli("token", "make", "--agent", "bot", "--for", "0s").code == 2
