@@ -23,6 +23,7 @@ from scheduled_prompts.errors import InvalidInput
 from scheduled_prompts.runners.registry import build_runners
 from scheduled_prompts.schedule import system_timezone
 from scheduled_prompts.settings import EngineSettings, Settings
+from scheduled_prompts.store.records import ALL
 from scheduled_prompts.version import VERSION
 
 log = structlog.get_logger("scheduled_prompts.cli.serve")
@@ -46,6 +47,7 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
             namespace=settings.namespace,
             **house_rules(settings),
         )
+        _warn_of_a_missing_default(settings.runner, daemon)
         service_manager.warn_of_a_short_watchdog(engine.sweep_period)
         daemon.on_sweep = lambda: service_manager.hear_of_a_sweep(_in_one_line(daemon))
         await _until_stopped(
@@ -57,6 +59,12 @@ async def serve(choices: Choices, *, slots: int | None, platforms: list[str] | N
         )
     finally:
         flush_logs()
+
+
+def _warn_of_a_missing_default(runner: str, daemon: Daemon) -> None:
+    if not {runner, ALL} & set(daemon.serves.runners):
+        hint = f"what names no runner is not fired here: configure [runners.{runner}], or another `runner`"
+        log.warning("default_runner_missing", runner=runner, hint=hint)
 
 
 async def _until_stopped(daemon: Daemon, when_ready: Callable[[], None], when_stopping: Callable[[], None]) -> None:

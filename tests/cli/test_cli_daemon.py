@@ -182,6 +182,22 @@ def test_on_a_terminal_the_start_says_where_what_and_how(place: Place) -> None:
     assert "add 'say hello' --when 'in 10s' --runner" in said
 
 
+@pytest.mark.parametrize(("runner", "is_missing"), [("claude", True), ("echo", False)])
+def test_a_default_runner_that_is_not_configured_is_warned_of(place: Place, runner: str, is_missing: bool) -> None:
+    config = place.folder / f"{runner}.toml"
+    config.write_text(f'runner = "{runner}"\n{CONFIG}')
+    daemon = place.start(COMMAND, "serve", "--store", "memory:", "--config", config)
+    assert daemon.stderr is not None
+    events = []
+    while not events or events[-1]["event"] != "nothing_is_kept":
+        events.append(json.loads(daemon.stderr.readline()))
+    daemon.send_signal(signal.SIGTERM)
+    daemon.communicate(timeout=10)
+    told = [event for event in events if event["event"] == "default_runner_missing"]
+    assert [(event["level"], event["runner"]) for event in told] == [("warning", "claude")] * is_missing
+    assert all("[runners.claude]" in event["hint"] for event in told)
+
+
 def test_a_reader_that_leaves_early_ends_the_command_quietly(place: Place) -> None:
     listing = place.start(COMMAND, "preview", "every 1m", "--count", "1000")
     assert listing.stdout is not None
