@@ -10,8 +10,8 @@ from scheduled_prompts.prompt import ScheduledPrompt
 from scheduled_prompts.schedule import Once
 from scheduled_prompts.store.records import Cancelled, EditItem, Refused
 from tests.store.model.acts import act
-from tests.store.model.records import ENDED, ModelPrompt
-from tests.store.model.steps import Steps, any_number, has_fires, has_prompts
+from tests.store.model.records import ENDED, ModelFire, ModelPrompt
+from tests.store.model.steps import Steps, any_number, has_fires, has_prompts, has_woken
 from tests.store.steps import HOUR, edit_of, new_prompt
 
 PLATFORMS, RUNNERS = ("chat", "mail"), ("echo", "log")
@@ -83,7 +83,9 @@ class CallerActs(Steps):
         asks=st.booleans(),
     )
     def edit_text(self, pick: int, text: str, asks: bool, **others: str | None) -> None:
-        known = self.some_prompt(pick)
+        self._edit_text(self.some_prompt(pick), text, asks, **others)
+
+    def _edit_text(self, known: ModelPrompt, text: str, asks: bool, **others: str | None) -> None:
         answer = self.run(self.store.edit(self._asking(edit_of(known.read, text=text, **others), asks)))
         if known.status in ("cancelled", "quarantined") or known.read.version != known.version:
             assert answer == known.refused
@@ -167,7 +169,9 @@ class CallerActs(Steps):
 
     @act(weight=2, about="approval", when=has_prompts, pick=any_number, ahead=st.sampled_from([0, 1_000, HOUR]))
     def approve(self, pick: int, ahead: int) -> None:
-        known = self.some_prompt(pick)
+        self._approve(self.some_undecided(pick), ahead)
+
+    def _approve(self, known: ModelPrompt, ahead: int) -> None:
         following, status = self.now() + ahead, armed_status(known)
         answer = self.run(self.store.approve(known.read, status, following, following))
         if known.status != "pending_approval" or known.read.version != known.version:
@@ -187,7 +191,7 @@ class CallerActs(Steps):
 
     @act(weight=2, about="approval", when=has_prompts, pick=any_number, with_version=st.booleans())
     def reject(self, pick: int, with_version: bool) -> None:
-        known = self.some_prompt(pick)
+        known = self.some_undecided(pick)
         version = known.read.version if with_version else None
         answer = self.run(self.store.reject(known.read.id, version=version))
         if known.status != "pending_approval" or version not in (None, known.version):
@@ -237,7 +241,15 @@ class CallerActs(Steps):
 
     @act(weight=2, about="cancelling", when=has_fires, pick=any_number)
     def cancel_fire(self, pick: int) -> None:
-        fire = self.some_fire(pick)
+        self._cancel_fire(self.some_fire(pick))
+
+    @act(weight=3, about="cancelling settings", when=has_woken, pick=any_number)
+    def cancel_woken(self, pick: int) -> None:
+        """The slot that it was woken for is the next one's."""
+        woken = self.woken()
+        self._cancel_fire(woken[pick % len(woken)])
+
+    def _cancel_fire(self, fire: ModelFire) -> None:
         before = fire.status
         answer = self.run(self.store.cancel_fire(fire.id))
         assert answer == (self.model.stop(fire, "fire_cancelled", self.now()) or Refused(before))

@@ -16,7 +16,7 @@ from tests.store.model.acts import act
 from tests.store.model.callers import PLATFORMS, RUNNERS, CallerActs, definitions
 from tests.store.model.rates import DAY
 from tests.store.model.records import ENDED, ModelPrompt
-from tests.store.model.steps import any_number, has_held, has_leases, has_prompts
+from tests.store.model.steps import any_number, has_held, has_leases, has_prompts, has_undecided
 from tests.store.steps import EVERYTHING, HOUR, KEEP, LEASE, MAX_CRASHES, claim_for, ending, manual_for
 
 LIMITS = [
@@ -304,6 +304,26 @@ class DaemonActs(CallerActs):
     @act(seconds=st.sampled_from([0.001, 1, 20, 60, 61, 3600]))
     def time_passes(self, seconds: float) -> None:
         self.run(self.store.clock.sleep(seconds))
+
+    @act(
+        weight=2,
+        about="approval",
+        when=has_undecided,
+        pick=any_number,
+        edited=st.booleans(),
+        before=st.sampled_from([None, 0.001, 0]),
+        ahead=st.sampled_from([1_000, HOUR]),
+    )
+    def approve_undecided(self, pick: int, edited: bool, before: float | None, ahead: int) -> None:
+        """As it was read, though it was edited since; in the last moment, or when that is over."""
+        undecided = self.undecided()
+        known = undecided[pick % len(undecided)]
+        self.read(known)
+        if edited:
+            self._edit_text(known, "b", asks=False)
+        if before is not None:
+            self.time_passes(max(0, (known.until - self.now()) / 1000 - before))
+        self._approve(known, ahead)
 
     @act(before=st.sampled_from([5, 0.001]), definition=definitions)
     def the_day_comes_to_its_end(self, before: float, definition: dict[str, Any]) -> None:

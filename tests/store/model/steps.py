@@ -34,6 +34,14 @@ def has_fires(self: Steps) -> bool:
     return bool(self.model.fires)
 
 
+def has_woken(self: Steps) -> bool:
+    return bool(self.woken())
+
+
+def has_undecided(self: Steps) -> bool:
+    return bool(self.undecided())
+
+
 def has_leases(self: Steps) -> bool:
     return bool(self.leases)
 
@@ -90,6 +98,10 @@ class Steps(RuleBasedStateMachine):
         running = {fire.prompt for fire in self.model.fires.values() if fire.status == "running"}
         return _either(list(self.model.prompts.values()), lambda known: known.read.id in running, pick)
 
+    def some_undecided(self, pick: int) -> ModelPrompt:
+        """Every other time one that waits for approval, if any does."""
+        return _either(list(self.model.prompts.values()), lambda known: known.status == "pending_approval", pick)
+
     def some_fire(self, pick: int) -> ModelFire:
         """Every other time one that has not ended, if there is any."""
         return _either(list(self.model.fires.values()), lambda fire: fire.is_live, pick)
@@ -105,6 +117,13 @@ class Steps(RuleBasedStateMachine):
 
     def all_held(self) -> list[Lease]:
         return [lease for lease in self.leases if self.held(lease) is not None]
+
+    def woken(self) -> list[ModelFire]:
+        """Who is to have a slot that was freed, and has not been taken."""
+        return [fire for fire in self.model.fires.values() if fire.woken is not None]
+
+    def undecided(self) -> list[ModelPrompt]:
+        return [known for known in self.model.prompts.values() if known.status == "pending_approval"]
 
     def turn_of(self, fire_id: str) -> int:
         """As the store says it."""
