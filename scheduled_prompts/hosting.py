@@ -76,14 +76,17 @@ _engines: dict[int, HostEngine] = {}
 
 
 def set_bot_runner(runner: BotRunner | None, **rules: Unpack[HouseRules]) -> None:
-    """Say who does the work; None: nobody, and what is due stays due. `rules`: `limits`, `budgets`, … of the fleet, as
-    `Scheduler` takes them, for clients that begin to tick afterwards. Raises TypeError for an object without
-    `handle_webhook`."""
+    """Say who does the work; None: nobody; what is due stays due, and what has begun goes on. `rules`: `limits`,
+    `budgets`, … of the fleet, as `Scheduler` takes them, for clients that begin to tick afterwards. Raises TypeError
+    for an object without `handle_webhook`."""
     global _bot, _rules
     if runner is not None and not callable(getattr(runner, "handle_webhook", None)):
         raise TypeError(f"a bot runner has a method handle_webhook; {type(runner).__name__} has none")
     _bot = None if runner is None else _BotAdapter(runner)
     _rules = rules
+    if _bot is None:
+        for engine in _engines.values():
+            engine.nobody_wants()
 
 
 async def tick_scheduled_prompts(redis: Redis) -> None:

@@ -27,6 +27,7 @@ import structlog
 from fakeredis import FakeStrictRedis
 from hypothesis import HealthCheck, settings
 
+from scheduled_prompts import hosting
 from scheduled_prompts.engine.daemon import Daemon
 from scheduled_prompts.scheduler import Scheduler
 from scheduled_prompts.settings import EngineSettings
@@ -168,6 +169,20 @@ class RealServer:
         self.process.terminate()
         self.process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def clean_host() -> Iterator[None]:
+    """No bot does a host's work afterwards."""
+    yield
+    hosting.set_bot_runner(None)
+    hosting._engines.clear()
+
+
+@pytest.fixture(params=[False, True], ids=["bytes", "text"])
+def decoded(request: pytest.FixtureRequest) -> bool:
+    """Whether a host's client answers in text."""
+    return bool(request.param)
 
 
 @pytest.fixture(scope="session")

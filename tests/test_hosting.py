@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -24,82 +22,13 @@ from scheduled_prompts import (
     tick_scheduled_prompts,
 )
 from scheduled_prompts.runners.contract import Permanent, Retry
-from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import connect
-from scheduled_prompts.testing import VirtualClock
 from tests.conftest import Lab
+from tests.hosting_lab import Bot, Host, bare_client
+
+pytestmark = pytest.mark.usefixtures("clean_host")
 
 MINUTE = 60_000
-
-
-class Bot:
-    """What a host has: something with `handle_webhook`."""
-
-    def __init__(self, answer: Any = "done", *, takes: float = 0.0) -> None:
-        self.answer = answer
-        self.takes = takes
-        self.payloads: list[dict[str, Any]] = []
-
-    async def handle_webhook(self, payload: dict[str, Any]) -> Any:
-        self.payloads.append(payload)
-        await asyncio.sleep(self.takes)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    @property
-    def texts(self) -> list[str]:
-        return [payload["prompt"]["text"] for payload in self.payloads]
-
-
-@pytest.fixture(autouse=True)
-def clean_host() -> Iterator[None]:
-    yield
-    set_bot_runner(None)
-    hosting._engines.clear()
-
-
-@pytest.fixture(params=[False, True], ids=["bytes", "text"])
-def decoded(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-def bare_client(lab: Lab, *, decoded: bool = False) -> Redis:
-    """A client as a host makes it, with no thought of us."""
-    lab.namespace = "sp"
-    if not lab.url.startswith("memory:"):
-        return Redis.from_url(lab.url, decode_responses=decoded)
-    from fakeredis.aioredis import FakeRedis
-
-    return FakeRedis(
-        server=connect(lab.url).client.connection_pool.connection_kwargs["server"], decode_responses=decoded
-    )
-
-
-class Host:
-    """A host in virtual time."""
-
-    def __init__(self, lab: Lab, monkeypatch: pytest.MonkeyPatch, *, decoded: bool = False) -> None:
-        self.redis = bare_client(lab, decoded=decoded)
-        self.clock = VirtualClock()
-        monkeypatch.setattr(hosting, "Store", partial(Store, clock=self.clock))
-        self.scheduler = Scheduler(self.redis, timezone="UTC", clock=self.clock)
-
-    async def __aenter__(self) -> Host:
-        await self.scheduler.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await asyncio.sleep(0.1)
-        await self.redis.aclose()
-
-    async def add(self, when: str, text: str = "hello", **fields: Any) -> str:
-        return (await self.scheduler.schedule(text, when, **fields)).prompt.id
-
-    async def statuses(self, prompt_id: str) -> list[str]:
-        return [fire.status.value for fire in (await self.scheduler.history(prompt_id)).items]
 
 
 @pytest.mark.real_time
@@ -219,25 +148,6 @@ async def test_a_retry_is_made_by_a_later_tick(lab: Lab, monkeypatch: pytest.Mon
         assert await host.statuses(prompt) == ["succeeded"]
 
 
-async def test_without_a_runner_nothing_is_lost_and_an_error_is_logged(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, decoded: bool
-) -> None:
-    async with Host(lab, monkeypatch, decoded=decoded) as host:
-        prompt = await host.add("in 1s")
-        await host.clock.sleep(2)
-        before = lab.keys()
-        with capture_logs() as logs:
-            await tick_scheduled_prompts(host.redis)
-            assert await hydrate_scheduled_prompts(host.redis, ["default"]) == 0
-        assert [(entry["event"], entry["log_level"]) for entry in logs] == [("no_bot_runner", "error")] * 2
-        assert lab.keys() == before
-        bot = Bot()
-        set_bot_runner(bot)
-        await tick_scheduled_prompts(host.redis)
-        assert bot.texts == ["hello"]
-        assert await host.statuses(prompt) == ["succeeded"]
-
-
 async def test_a_host_keeps_to_the_limits_of_the_fleet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Host(lab, monkeypatch) as host:
         bot = Bot()
@@ -277,23 +187,6 @@ async def test_a_bot_that_takes_tools_gets_those_of_the_agent_whose_fire_it_is(
         assert (caller.owner, caller.agent, caller.fire, caller.attempt) == ("ann", "planner", fire.id, 1)
 
 
-async def test_when_the_runner_is_taken_away_armed_timers_leave_what_is_due_due(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with Host(lab, monkeypatch) as host:
-        set_bot_runner(Bot())
-        prompt = await host.add("in 10s")
-        assert await hydrate_scheduled_prompts(host.redis, ["default"]) == 1
-        set_bot_runner(None)
-        await host.clock.sleep(20)
-        assert await host.statuses(prompt) == []
-        assert (await host.scheduler.get(prompt)).status == "scheduled"
-        bot = Bot()
-        set_bot_runner(bot)
-        await tick_scheduled_prompts(host.redis)
-        assert bot.texts == ["hello"]
-
-
 @pytest.mark.parametrize("wrong", [object(), "bot", lambda payload: None])
 def test_a_bot_runner_without_handle_webhook_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="a bot runner has a method handle_webhook"):
@@ -323,26 +216,6 @@ async def test_a_tick_returns_when_what_is_due_has_ended(lab: Lab, monkeypatch: 
         assert await host.statuses(prompt) == ["succeeded"]
 
 
-async def test_a_slow_fire_does_not_block_the_next_tick_for_ever(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Host(lab, monkeypatch) as host:
-        bot = Bot(takes=200)
-        set_bot_runner(bot)
-        slow = await host.add("in 1s", "slow")
-        await host.clock.sleep(2)
-        began = host.clock.now()
-        await tick_scheduled_prompts(host.redis)
-        assert 30_000 <= host.clock.now() - began < 31_000
-        bot.takes = 0
-        quick = await host.add("in 1s", "quick")
-        await host.clock.sleep(2)
-        await tick_scheduled_prompts(host.redis)
-        assert await host.statuses(quick) == ["succeeded"]
-        assert await host.statuses(slow) == ["running"]
-        await host.clock.sleep(180)
-        assert await host.statuses(slow) == ["succeeded"]  # its lease was kept, in the host's loop
-        assert bot.texts == ["slow", "quick"]
-
-
 async def test_nothing_is_left_running_when_nothing_is_in_hand(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Host(lab, monkeypatch) as host:
         set_bot_runner(Bot())
@@ -362,64 +235,6 @@ async def test_what_is_near_starts_on_time_between_two_ticks(lab: Lab, monkeypat
         fires = (await host.scheduler.history(once)).items + (await host.scheduler.history(every)).items
         assert len(fires) == 8
         assert {fire.lateness_ms for fire in fires} == {0}
-
-
-async def test_work_that_comes_in_just_as_the_last_ends_is_done_by_this_tick(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The engine was about to rest: it must look again before it does."""
-    async with Host(lab, monkeypatch) as host:
-        bot = Bot(takes=2)
-        set_bot_runner(bot)
-        await hydrate_scheduled_prompts(host.redis, [])
-        [engine] = hosting._engines.values()
-        worker_run = engine._worker.run
-        late: list[str] = []
-
-        async def run() -> None:
-            try:
-                await worker_run()
-            finally:
-                if late and len(bot.texts) == 1:
-                    engine._ring(late[0], 0)  # a timer rings while the parts are ending
-
-        engine._worker.run = run  # type: ignore[method-assign]
-        await host.add("in 1s", "first")
-        await host.clock.sleep(2)
-        tick = asyncio.create_task(tick_scheduled_prompts(host.redis))
-        await host.clock.sleep(0.5)
-        late.append(await host.add("in 1s", "late"))
-        await tick
-        assert bot.texts == ["first", "late"]
-
-
-async def test_a_store_that_goes_away_for_a_moment_cancels_no_running_fire(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with Host(lab, monkeypatch) as host:
-        bot = Bot(takes=60)
-        set_bot_runner(bot)
-        prompt = await host.add("in 1s", on_crash="interrupt")
-        later = await host.add("in 40s")
-        await host.clock.sleep(2)
-        await tick_scheduled_prompts(host.redis)
-        [engine] = hosting._engines.values()
-        transport = engine._store.transport
-        ask = transport.ask
-
-        async def away(_: Any) -> Any:
-            from scheduled_prompts.errors import StoreUnreachable
-
-            await asyncio.sleep(1)
-            raise StoreUnreachable("gone for a while")
-
-        transport.ask = away  # type: ignore[method-assign]
-        await host.clock.sleep(20)  # meanwhile the timer of the second one rings
-        transport.ask = ask  # type: ignore[method-assign]
-        await host.clock.sleep(90)
-        assert await host.statuses(prompt) == ["succeeded"]
-        assert await host.statuses(later) == ["succeeded"]
-        assert len(bot.payloads) == 2
 
 
 async def test_errors_of_the_store_are_logged_not_raised(lab: Lab) -> None:
@@ -594,14 +409,3 @@ async def test_the_background_tasks_run_until_cancelled(lab: Lab, monkeypatch: p
         fires = (await host.scheduler.history(prompt)).items
         assert len(fires) == 6
         assert {fire.lateness_ms for fire in fires} == {0}
-
-
-async def test_a_tick_runs_all_that_wait_for_one_another(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Host(lab, monkeypatch) as host:
-        set_bot_runner(Bot(takes=2))
-        prompts = [await host.add("in 1s", concurrency_key="gpu") for _ in range(3)]
-        await host.clock.sleep(2)
-        began = host.clock.now()
-        await tick_scheduled_prompts(host.redis)
-        assert 6_000 <= host.clock.now() - began < 7_000
-        assert [await host.statuses(prompt) for prompt in prompts] == [["succeeded"]] * 3

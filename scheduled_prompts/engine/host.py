@@ -72,6 +72,7 @@ class HostEngine:
         self._membership = membership
         self._timers = Timers(store.clock, self._ring)
         self._worker = Worker(scheduler, {ALL: as_runner(runner)}, settings, own.id, EVERYTHING)
+        self._worker.wanted = wanted
         self._claimer = Claimer(
             store,
             self._timers,
@@ -83,7 +84,9 @@ class HostEngine:
             late_spread=LATE_SPREAD,
         )
         self._worker.room_was_made = self._claimer.room_was_made
-        self._worker.fire_ended = self._claimer.fire_ended
+        self._worker.fire_ended = self._fire_ended
+        self._has_ended = False
+        """Whether a fire has, since it was asked what that woke."""
         self._watch = Watch(
             store, self._claimer, self._worker, membership, EVERYTHING, settings, Contact(store, by_uptime=True)
         )
@@ -96,6 +99,11 @@ class HostEngine:
     def is_over(self) -> bool:
         """Whether its loop is closed."""
         return self._loop.is_closed()
+
+    def nobody_wants(self) -> None:
+        """To be called when it is `wanted` no more: what was taken and has not begun goes back."""
+        if not self.is_over:
+            self._loop.call_soon_threadsafe(self._worker.give_back)
 
     async def tick(self) -> None:
         """Sweep, and wait until what is due has ended, 30 s at most: what runs longer goes on in the host's loop."""
@@ -130,6 +138,10 @@ class HostEngine:
             self._claimer.want(prompt_id, due)
             self._start_pump()
 
+    def _fire_ended(self, prompt_id: str) -> None:
+        self._has_ended = True
+        self._claimer.fire_ended(prompt_id)
+
     def _start_pump(self) -> asyncio.Task[None]:
         if self._pump is None or self._pump.done():
             self._pump = self._loop.create_task(self._run_until_idle())
@@ -141,6 +153,8 @@ class HostEngine:
                 parts = [group.create_task(self._claim()), group.create_task(self._worker.run())]
                 while self._claimer.busy or self._worker.busy:
                     await self._store.clock.sleep(IDLE_CHECK)
+                    if self._has_ended:
+                        await self._count_what_woke()
                 for part in parts:
                     part.cancel()
             await self._count_what_woke()
@@ -149,6 +163,7 @@ class HostEngine:
 
     async def _count_what_woke(self) -> None:
         """What waited for another one's end may be ready now; here nobody hears it said."""
+        self._has_ended = False
         with contextlib.suppress(StoreUnreachable, StoreUnusable):
             seen = await self._store.look(overdue=0, serves=EVERYTHING)
             if seen.halt is None:

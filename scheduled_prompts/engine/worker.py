@@ -78,6 +78,8 @@ class Worker:
         self.halt: Halt | None = None
         """All is stopped, as far as is known here."""
         self.halts_heard = 0
+        self.wanted: Callable[[], bool] = _always
+        """Whether there is somebody to do the work. Where nobody is, nothing is taken; what is in hand, `give_back`."""
         self.room_was_made: Callable[[], None] = _nothing
         """Called when the ready queue got shallower."""
         self.fire_failed: Callable[[str], None] = _nothing
@@ -96,7 +98,7 @@ class Worker:
 
     @property
     def _is_resting(self) -> bool:
-        return self._stopping or self.halt is not None
+        return self._stopping or self.halt is not None or not self.wanted()
 
     @property
     def free_slots(self) -> int:
@@ -133,7 +135,7 @@ class Worker:
         is_new = (halt is None) != (self.halt is None)
         self.halt = halt
         if halt is not None:
-            self._give_back_unstarted()
+            self.give_back()
             if cancel_running:
                 for attempt in list(self._held.values()):
                     if attempt.started_at is not None:
@@ -319,7 +321,7 @@ class Worker:
         """Take nothing more; give back what has not started; let the rest end within `drain` seconds, or until `hurry`
         is set; then cancel it, and write what came of it within `grace` seconds."""
         self._stopping = True
-        self._give_back_unstarted()
+        self.give_back()
         await self._wait_for_tasks(drain, hurry)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), self._taking:
@@ -335,7 +337,8 @@ class Worker:
         except TimeoutError:
             log.error("fires_left_behind", fires=sorted(self._held), hint="their leases expire, then they run again")
 
-    def _give_back_unstarted(self) -> None:
+    def give_back(self) -> None:
+        """What has not started."""
         for attempt in list(self._held.values()):
             if attempt.started_at is None and attempt.stop is None:
                 self._cancel(attempt, Stop.GIVEN_BACK)
@@ -354,6 +357,10 @@ class Worker:
 
 
 def _nothing(*_: object) -> None: ...
+
+
+def _always() -> bool:
+    return True
 
 
 def _unreadable(fire: Unreadable, token: str, now: int) -> SettleItem:

@@ -12,7 +12,7 @@ from scheduled_prompts.engine.wanted import Wanted
 from scheduled_prompts.schedule import Once
 from tests.conftest import Lab
 from tests.engine.scenes import CALM, Scene, scene
-from tests.test_hosting import Bot, Host, clean_host  # noqa: F401  (a fixture)
+from tests.hosting_lab import Bot, Host
 
 
 def let_go_each_second(pace: Pace, late: int, seconds: int) -> list[int]:
@@ -188,6 +188,7 @@ async def test_after_a_halt_the_late_ones_are_spread_as_well(lab: Lab) -> None:
         assert max(starts(at, back)) == 10
 
 
+@pytest.mark.usefixtures("clean_host")
 async def test_a_host_has_all_that_is_late_within_one_tick(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from scheduled_prompts import set_bot_runner, tick_scheduled_prompts
 
@@ -203,6 +204,7 @@ async def test_a_host_has_all_that_is_late_within_one_tick(lab: Lab, monkeypatch
         assert 8_000 <= host.clock.now() - before <= 11_000
 
 
+@pytest.mark.usefixtures("clean_host")
 async def test_a_host_catches_up_with_all_that_one_prompt_missed_in_one_tick(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
