@@ -18,7 +18,7 @@ from scheduled_prompts.ids import short
 from scheduled_prompts.policies_words import in_words
 from scheduled_prompts.scheduler.account import Row
 from scheduled_prompts.scheduler.explaining import Explained, Why
-from scheduled_prompts.scheduler.sentences import phrase
+from scheduled_prompts.scheduler.sentences import ending, phrase
 
 GAP = "  "
 LONGEST_IN_PIPE = 300
@@ -43,6 +43,9 @@ def explained(answer: Explained, totals: Mapping[str, int], currency: str) -> st
     did = [Text(GAP + line) for sentence in answer.conduct for line in _wrapped(visible(sentence, lines=False))]
     asked = approval_fields(prompt, answer.now)
     head += [Text(GAP + line) for name, value in asked for line in _wrapped(f"{name}: {value}")]
+    if answer.ended is not None:
+        over = visible(ending(answer.ended, prompt.timezone), lines=False)
+        did += [Text(GAP + line) for line in _wrapped(over)]
     if not rows:
         return painted([*head, Text("  the schedule names nothing in this time"), *did])
     times = [prompt.local(ms) for row in rows for ms in (row.first, row.last)]

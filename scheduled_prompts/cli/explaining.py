@@ -10,8 +10,8 @@ from scheduled_prompts.cli.options import Choices
 from scheduled_prompts.cli.output import write_document, write_lines
 from scheduled_prompts.cli.session import chosen_settings, open_scheduler
 from scheduled_prompts.policies_words import in_words
-from scheduled_prompts.scheduler.account import Row
-from scheduled_prompts.scheduler.sentences import phrase
+from scheduled_prompts.scheduler.account import Cause, Row
+from scheduled_prompts.scheduler.sentences import ending, phrase
 from scheduled_prompts.views import approval_view, fire_view, instant, schedule_view
 
 
@@ -35,6 +35,7 @@ async def explain(choices: Choices, prompt_id: str, since: str | None, until: st
                 "outcomes": totals(answer.rows),
                 "rows": [row_view(row, zone_name) for row in answer.rows],
                 "conduct": answer.conduct,
+                "ended": None if answer.ended is None else _end_view(answer.ended, zone_name),
             }
         )
         return
@@ -61,6 +62,17 @@ async def explain_at(choices: Choices, prompt_id: str, at: str) -> None:
     from scheduled_prompts.cli.account_screen import answered
 
     write_lines(answered(answer))
+
+
+def _end_view(ended: Cause, zone_name: str) -> dict[str, Any]:
+    return {
+        "outcome": ended.outcome,
+        "reason": ended.reason,
+        "at": instant(ended.since, zone_name),
+        "actor": ended.actor,
+        "note": ended.note,
+        "words": ending(ended, zone_name),
+    }
 
 
 def totals(rows: Sequence[Row]) -> dict[str, int]:

@@ -293,25 +293,38 @@ def _end_of_pause(span: Span, later: Sequence[Span], prompt: ScheduledPrompt) ->
     return None if prompt.status is PromptStatus.PAUSED and prompt.paused_at == span.since else span.at
 
 
+def end_of(prompt: ScheduledPrompt, spans: Sequence[Span]) -> Cause | None:
+    """Why nothing is to come of a prompt any more; None while it is not over."""
+    match prompt.status:
+        case PromptStatus.CANCELLED:
+            end = _last_end(spans)
+            ended = Cause("cancelled", since=prompt.ended_at)
+            if end is None:
+                return ended
+            reason = None if end.kind == "cancelled" else end.kind
+            return ended._replace(reason=reason, note=end.note if reason else None, actor=end.by)
+        case PromptStatus.EXECUTED:
+            return Cause("ended", since=prompt.ended_at)
+    return None
+
+
+def _last_end(spans: Sequence[Span]) -> Span | None:
+    return next((span for span in reversed(spans) if span.kind in ENDS), None)
+
+
 def _present(
     prompt: ScheduledPrompt, spans: Sequence[Span], now: int, overdue: Cause, beginnings: Beginnings
 ) -> list[Stretch]:
     """What holds from what is next on."""
     first = prompt.next_nominal
     behind = prompt.created_at if prompt.last_nominal is None else prompt.last_nominal
+    if (ended := end_of(prompt, spans)) is not None:
+        cut = _last_end(spans) if prompt.status is PromptStatus.CANCELLED else None
+        if cut is None or cut.start is None:
+            return [Stretch(behind + 1, FOR_EVER, ended)]
+        cut_off = Stretch(cut.start, cut.at + 1, _cut_off(cut, (), prompt, beginnings))
+        return [cut_off, Stretch(cut.start, FOR_EVER, ended)]
     match prompt.status:
-        case PromptStatus.CANCELLED:
-            span = next((span for span in reversed(spans) if span.kind in ENDS), None)
-            ended = Cause("cancelled", since=prompt.ended_at)
-            if span is not None:
-                reason = None if span.kind == "cancelled" else span.kind
-                ended = ended._replace(reason=reason, note=span.note if reason else None, actor=span.by)
-            if span is None or span.start is None:
-                return [Stretch(behind + 1, FOR_EVER, ended)]
-            cut_off = Stretch(span.start, span.at + 1, _cut_off(span, (), prompt, beginnings))
-            return [cut_off, Stretch(span.start, FOR_EVER, ended)]
-        case PromptStatus.EXECUTED:
-            return [Stretch(behind + 1, FOR_EVER, Cause("ended", since=prompt.ended_at))]
         case PromptStatus.PAUSED:
             by = beginnings.get(prompt.paused_at or 0, Span("paused", 0)).by
             paused = Cause("paused", prompt.pause_reason, prompt.pause_note, prompt.paused_at, actor=by)

@@ -11,7 +11,7 @@ from scheduled_prompts.fire import Fire
 from scheduled_prompts.prompt import Definition, PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import latest_between, next_after
 from scheduled_prompts.scheduler import serving
-from scheduled_prompts.scheduler.account import Cause, Era, Row, account, eras_of
+from scheduled_prompts.scheduler.account import Cause, Era, Row, account, end_of, eras_of
 from scheduled_prompts.scheduler.answers import UPCOMING
 from scheduled_prompts.scheduler.changing import read_whole
 from scheduled_prompts.scheduler.conduct import conduct
@@ -38,6 +38,8 @@ class Explained(NamedTuple):
     rows: list[Row]
     conduct: list[str]
     """What agents did in its fires beside their work: what they made, and what they were refused. Sentences."""
+    ended: Cause | None = None
+    """Why nothing is to come of it any more; None while it is not over."""
 
 
 class Why(NamedTuple):
@@ -69,7 +71,8 @@ async def explain(store: Store, prompt_id: str, since: Moment | None, until: Mom
         fires = await _fires(store, prompt_id, first, end)
         if await _is_still(store, life.prompt):
             told = conduct(life.prompt, life.spans, first, end)
-            return Explained(life.prompt, first, end, life.now, _account(life, fires, first, end), told)
+            rows, ended = _account(life, fires, first, end), end_of(life.prompt, life.spans)
+            return Explained(life.prompt, first, end, life.now, rows, told, ended)
     raise StoreUnusable(f"prompt {prompt_id} changes too fast to be explained", hint="try again")
 
 

@@ -202,12 +202,10 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
             return _waiting(cause, timezone)
         case "edited":
             return f"due, and not fired yet, when the schedule was edited, {since}{by}"
-        case "cancelled" if cause.reason in UNAPPROVED:
-            return f"{UNAPPROVED[cause.reason]} {since}{by if cause.reason == 'rejected' else ''}{note}"
         case "cancelled":
-            if cause.since is not None and row.last <= cause.since:
+            if cause.reason not in UNAPPROVED and cause.since is not None and row.last <= cause.since:
                 return f"due, and not fired yet, when the prompt was cancelled, {since}{by}"
-            return f"the prompt was cancelled {since}{by}"
+            return ending(cause, timezone)
         case "quarantined":
             return "the prompt's record was set aside" + (f" {since}" if cause.since is not None else "") + note
         case "outside":
@@ -215,7 +213,7 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
         case "ended" if cause.reason == "max_fires":
             return "as many fires as it may have are over by then"
         case "ended":
-            return f"nothing more was to come after {since}" if cause.since is not None else "nothing more was to come"
+            return ending(cause, timezone)
         case "before_creation":
             return f"the prompt was made {until}"
         case "imported":
@@ -231,6 +229,16 @@ def _of_cause(row: Row, cause: Cause, timezone: str) -> str:
         case "unknown":
             return "another schedule counted then, which is not known any more"
     return "nothing is known of it: this should not be"
+
+
+def ending(cause: Cause, timezone: str) -> str:
+    """That a prompt is over, since when, and by whom."""
+    since, by = moment(cause.since, timezone), _by(cause.actor)
+    if cause.outcome == "ended":
+        return f"nothing more was to come after {since}" if cause.since is not None else "nothing more was to come"
+    if cause.reason in UNAPPROVED:
+        return f"{UNAPPROVED[cause.reason]} {since}{by if cause.reason == 'rejected' else ''}{_noted(cause.note)}"
+    return f"the prompt was cancelled {since}{by}"
 
 
 UNAPPROVED = {"rejected": "the prompt was rejected", "expired": "nobody approved the prompt in time: it was cancelled"}

@@ -66,6 +66,28 @@ def test_a_program_gets_all_of_a_row(cli: CommandLine, prompt: str) -> None:
     assert row["actor"].startswith("cli")
 
 
+def test_of_what_was_cancelled_it_is_told_when_and_by_whom(cli: CommandLine, prompt: str) -> None:
+    assert cli.json("explain", prompt)["ended"] is None
+    cli.json("cancel", prompt)
+    lines = cli("explain", prompt).out.splitlines()
+    assert lines[-2] == "  the schedule names nothing in this time"
+    document = cli.json("explain", prompt)
+    ended = document["ended"]
+    assert lines[-1] == f"  {ended['words']}"
+    assert ended["words"].startswith("the prompt was cancelled ")
+    assert ended["words"].endswith(f" by {ended['actor']}")
+    assert (ended["outcome"], ended["reason"], ended["note"]) == ("cancelled", None, None)
+    assert ended["at"] <= document["now"]
+
+
+def test_of_what_is_executed_it_is_told_that_nothing_more_was_to_come(cli: CommandLine) -> None:
+    made = cli.json("add", "x", "--when", "in 1s")["prompt"]["id"]
+    cli.serve(lambda _: None, until=lambda: "succeeded" in cli("history", made).out)
+    *_, over, totals = cli("explain", made).out.splitlines()
+    assert (over.startswith("  nothing more was to come after "), totals) == (True, "  1 succeeded")
+    assert cli.json("explain", made)["ended"]["outcome"] == "ended"
+
+
 def test_one_question_is_answered_in_one_sentence(cli: CommandLine, prompt: str) -> None:
     named = cli("explain", prompt, "--at", "2000-01-01T09:00")
     assert named.out.startswith("It did not run: the prompt did not exist before ")
