@@ -59,11 +59,31 @@ class Hold:
 @dataclass
 class Claim:
     at: Instant
+    who: str
     item: dict[str, Any]
 
     @property
     def due(self) -> int:
         return int(self.item["due"])
+
+
+@dataclass
+class Tick:
+    """A call of a host."""
+
+    who: str
+    at: Instant
+    over: Instant = float("inf")
+
+
+@dataclass
+class Hydration:
+    """Of a host."""
+
+    who: str
+    at: Instant
+    platforms: tuple[str, ...]
+    limit: int
 
 
 @dataclass
@@ -113,6 +133,11 @@ class Books:
     """What clients were told who were refused something."""
     done_by: dict[str, str] = field(default_factory=dict)
     """What a client had changed."""
+    ticks: list[Tick] = field(default_factory=list)
+    """Of all hosts, in their order."""
+    hydrations: list[Hydration] = field(default_factory=list)
+    without_runner: dict[str, list[list[Instant]]] = field(default_factory=lambda: defaultdict(list))
+    """From when to when a host had nobody to do its work."""
     _by_prompt: dict[str, list[str]] | None = None
 
     def definition(self, prompt: str, version: int) -> Definition | None:

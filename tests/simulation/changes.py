@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scheduled_prompts.scheduler import Scheduler
 from tests.accounting import prompt_of
 from tests.simulation.loop import EPOCH
-from tests.simulation.plan import draw_policies, draw_schedule
+from tests.simulation.plan import draw_platform, draw_policies, draw_schedule
 
 if TYPE_CHECKING:
     from tests.simulation.world import Member, World
@@ -74,6 +74,7 @@ class Changes:
         chance = world.chance
         now = round(world.server.now_ms)
         when, policies, text = draw_schedule(world.plan, chance, now), draw_policies(world.plan, chance), self._text()
+        policies |= draw_platform(world.plan, chance)
 
         async def act(scheduler: Scheduler) -> str:
             return (await scheduler.schedule(text, when, runner="sim", **policies)).prompt.id

@@ -12,6 +12,7 @@ from tests.simulation.beginnings import Beginnings
 from tests.simulation.books import Books
 from tests.simulation.endings import Endings
 from tests.simulation.excuses import Contact
+from tests.simulation.hosts import Hosts
 from tests.simulation.lateness import Lateness
 from tests.simulation.reading import Reading
 from tests.simulation.stops import Stops
@@ -24,7 +25,7 @@ def judge(world: World) -> Books:
     """The books, with all findings."""
     books = Reading(world.plan, world.trace.events, Contact(world).broken).books
     books.findings[:0] = world.findings
-    for judge in (Endings, Beginnings, Lateness, Stops):
+    for judge in (Endings, Beginnings, Lateness, Hosts, Stops):
         for check in judge(world, books).checks():
             try:
                 check()

@@ -7,8 +7,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tests.simulation.loop import EPOCH
+from tests.simulation.plan import is_host
 
 if TYPE_CHECKING:
+    from tests.simulation.books import Books
     from tests.simulation.world import World
 
 
@@ -38,7 +40,7 @@ def clock_was_set(world: World, start: float, end: float) -> bool:
 
 
 class Contact:
-    """Who was able to speak to the server, and when."""
+    """Who was able to speak to the server, and when. A host goes by how long the server has been up."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,6 +50,8 @@ class Contact:
 
     def broken(self, who: str, start: float, end: float) -> str | None:
         """Why a process was not in unbroken contact from `start` to `end`; None where it was, as far as can be said."""
+        if is_host(who):
+            return self._server_was_away(start, end)
         slack = 1_500.0  # a watch period and a round trip are not held against it
         slack += 7_000.0 if clock_was_set(self._world, start, end) else 0.0
         slack += self._world.plan.settings.watch_period * 1000
@@ -65,7 +69,33 @@ class Contact:
                 asleep = min(window.end - 2_000, end) - max(window.start, start)
                 if asleep > slack + self._world.plan.settings.lease_ms / 4:
                     return f"{window.kind} of {window.who}"
+        return self._server_was_away(start, end)
+
+    def _server_was_away(self, start: float, end: float) -> str | None:
         for since, until in self._world.server.away:
             if (EPOCH + since) * 1000 < end and (EPOCH + until) * 1000 > start:
                 return "the server was away"
         return None
+
+
+class Wellness:
+    """Who was able to do its work: it lived, no fault was upon it, its line was quick, and a host had a runner."""
+
+    def __init__(self, world: World, books: Books) -> None:
+        self._world = world
+        self._books = books
+        self._ill: dict[str, Spans] = {}
+
+    def lasts(self, who: str, start: float, end: float) -> bool:
+        process = self._books.processes[who]
+        if process.started > start or process.over < end:
+            return False
+        if who not in self._ill:
+            self._ill[who] = Spans(
+                [
+                    *((w.start, w.end) for w in self._world.faults.windows if w.is_of(who)),
+                    *self._world.lines[who].hampered,
+                    *((since, until) for since, until in self._books.without_runner.get(who, [])),
+                ]
+            )
+        return not self._ill[who].touch(start, end)

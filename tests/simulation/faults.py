@@ -32,7 +32,7 @@ KINDS = {
 class Window:
     kind: str
     who: str
-    """A process; `d2.` for all lives of a daemon; `*` for all."""
+    """A process; `d2.` for all lives of a daemon, or `h2.` of a host; `*` for all."""
     start: float
     """True ms UTC."""
     end: float
@@ -80,7 +80,7 @@ class Faults:
             await asyncio.sleep(max(0.0, began + start - self._world.loop.now))
             for is_busy, wait in ((True, length), (False, 0.0)):
                 self.is_busy = is_busy
-                for member in self._world.daemons:
+                for member in self._world.engines:
                     member.stop()
                 await asyncio.sleep(wait)
 
@@ -105,14 +105,14 @@ class Faults:
             window.end = world.now_ms
             world.note("world", "healed", kind=kind, of=who)
 
-    def _some_daemon(self) -> Member | None:
-        up = [member for member in self._world.daemons if member.is_up]
+    def _some_engine(self) -> Member | None:
+        up = [member for member in self._world.engines if member.is_up]
         return self._world.chance.choice(up) if up else None
 
-    def _busy_daemon(self) -> Member | None:
+    def _busy_engine(self) -> Member | None:
         """One with something in hand, if there is one."""
-        busy = [m for m in self._world.daemons if m.is_up and m.daemon is not None and m.daemon.worker.running]
-        return self._world.chance.choice(busy) if busy else self._some_daemon()
+        busy = [member for member in self._world.engines if member.is_busy]
+        return self._world.chance.choice(busy) if busy else self._some_engine()
 
     def _for_long(self) -> float:
         """Seconds: often more than a lease."""
@@ -122,7 +122,7 @@ class Faults:
     # Processes
 
     async def _kill(self) -> None:
-        member = self._some_daemon()
+        member = self._some_engine()
         if member is not None:
             await self._kill_one(member, self._for_long() if self._world.chance.random() < 0.4 else 1.0)
 
@@ -133,7 +133,7 @@ class Faults:
             self._rest[member.name] = rest
             process.dies_in = self._world.chance.choice([0, 1, 3, 10, 30, 100, 300])
             await process.ended.wait()
-            while not (member.is_up and member.daemon is not None and member.daemon.ready.is_set()):
+            while not member.is_ready:
                 await asyncio.sleep(0.2)
                 if self._world.is_calm:
                     return
@@ -141,7 +141,7 @@ class Faults:
     async def _kill_all(self) -> None:
         """The power fails; the server comes back with the daemons."""
         async with self._window("kill_all", "*"):
-            for member in self._world.daemons:
+            for member in self._world.engines:
                 if member.process is not None and member.is_up:
                     self._rest[member.name] = 5.0
                     self._world.loop.kill(member.process)
@@ -151,8 +151,8 @@ class Faults:
             await asyncio.sleep(8.0)
 
     async def _deploy(self, *, hurried: bool = False) -> None:
-        member = self._busy_daemon() if hurried else self._some_daemon()
-        if member is None or member.daemon is None or member.process is None:
+        member = self._busy_engine() if hurried else self._some_engine()
+        if member is None or member.engine is None or member.process is None:
             return
         process = member.process
         async with self._window("deploy", process.name):
@@ -174,7 +174,7 @@ class Faults:
         await self._deploy(hurried=True)
 
     async def _freeze(self, *, clock_too: bool = False) -> None:
-        member = self._busy_daemon()
+        member = self._busy_engine()
         if member is None or member.process is None:
             return
         loop, process = self._world.loop, member.process
@@ -204,7 +204,7 @@ class Faults:
             if world.plan.form in MINUTES:
                 seconds = min(seconds, 90.0)
             began = world.loop.now
-            asleep = [m.process for m in world.daemons if m.process is not None and m.is_up and not m.process.stopped]
+            asleep = [m.process for m in world.engines if m.process is not None and m.is_up and not m.process.stopped]
             for process in asleep:
                 world.loop.stop_process(process)
             world.server.stalled_until = began + seconds
@@ -225,9 +225,9 @@ class Faults:
     # Lines
 
     async def _worsen(self, kind: str, seconds: float, **weather: Any) -> None:
-        """Of one daemon, of a client, or of all."""
+        """Of one daemon or host, of a client, or of all."""
         world = self._world
-        members: list[Member] = world.chance.choice([[m] for m in [*world.daemons, *world.clients]] + [world.daemons])
+        members: list[Member] = world.chance.choice([[m] for m in [*world.engines, *world.clients]] + [world.engines])
         who = members[0].name + "." if len(members) == 1 else "*"
         async with self._window(kind, who):
             self._let_it_be(members, Weather(**weather))
@@ -266,15 +266,15 @@ class Faults:
     async def nobody_hears(self) -> Any:
         """For whoever wants to see what becomes of what is said once."""
         async with self._window("unheard", "*"):
-            self._let_it_be(self._world.daemons, Weather(unheard=1.0))
+            self._let_it_be(self._world.engines, Weather(unheard=1.0))
             try:
                 yield
             finally:
-                self._let_it_be(self._world.daemons, Weather())
+                self._let_it_be(self._world.engines, Weather())
 
     async def _break_off(self) -> None:
         async with self._window("break_off", "*"):
-            for member in self._world.daemons:
+            for member in self._world.engines:
                 if member.line is not None:
                     member.line.break_connections()
             await asyncio.sleep(2.0)
@@ -314,7 +314,7 @@ class Faults:
 
     async def _step(self) -> None:
         """The wall clock of one machine is set."""
-        member = self._some_daemon()
+        member = self._some_engine()
         if member is not None and member.process is not None:
             async with self._window("step", member.process.name):
                 member.process.wall_ahead += self._world.chance.choice([-7200.0, -3.0, -0.1, 0.1, 2.0, 3600.0])
@@ -326,7 +326,7 @@ class Faults:
         async with self._window("server_step", "*"):
             by = world.chance.choice([-2.0, -0.3, 0.3, 2.0, 5.0])
             world.server.process.wall_ahead += by
-            first = world.daemons[0].process
+            first = world.engines[0].process
             if first is not None:
                 first.wall_ahead += by
             await asyncio.sleep(world.plan.settings.sweep_period + 6.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.books import Books
 from tests.simulation.excuses import Spans
+from tests.simulation.plan import HOST, is_host
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -25,9 +26,10 @@ class Judge:
         self.after = (settings.lease + settings.sweep_period + settings.watch_period + 5.0) * 1000
         """How long a fault may still be felt, in ms."""
         self.daemons = [process for who, process in books.processes.items() if who.startswith("d")]
+        fallen = [one for who, one in books.processes.items() if is_host(who) and (one.died or who.startswith(HOST))]
         self._trouble = Spans(
             [(w.start, w.end) for w in world.faults.windows]
-            + [(process.over, process.over) for process in self.daemons]
+            + [(process.over, process.over) for process in [*self.daemons, *fallen]]
             + [(since, until) for since, until in books.halts]
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ class Lateness(Judge):
         """By prompt: its leases by their start, and when those up to each had ended."""
 
     def checks(self) -> Checks:
+        if not self.world.plan.daemons:  # see `hosts.py`
+            return ()
         return (
             self.punctual,
             self.taken_over_where_a_daemon_died,
@@ -100,25 +103,31 @@ class Lateness(Judge):
     @cached_property
     def _to_be_punctual(self) -> list[tuple[str, float, float]]:
         """Fires that nothing but a fault could hold up, when they were due and when they began (true ms)."""
+        first = self._first_attempts
+        return [(fire, due, began) for fire, due, began in first if not self._is_in_the_way(fire, due, began)]
+
+    @property
+    def _first_attempts(self) -> Iterator[tuple[str, float, float]]:
+        """Of fires that no limit may hold up."""
         limits = self.world.plan.limits.concurrency
         if limits.platform is not None:
-            return []
-        found = []
+            return
         for fire, runs in self.books.runs.items():
             run, claim = runs[0], self.books.claims.get(fire)
             if run.attempt != 1 or claim is None or claim.item["trigger"] != "schedule":
                 continue
             if claim.item["concurrency_key"] or (limits.owner is not None and claim.item["owner"]):
                 continue
-            due, began = claim.due + run.began.at - run.began.server, run.began.at
-            if not self._is_in_the_way(fire, due, began):
-                found.append((fire, due, began))
-        return found
+            yield fire, claim.due + run.began.at - run.began.server, run.began.at
 
     def _is_in_the_way(self, fire: str, due: float, began: float) -> bool:
         prompt = prompt_of(fire)
         if any(due - 6_000 <= at <= began for at in self.books.touched[prompt]):
             return True
+        return self._is_held_up(fire, due, began)
+
+    def _is_held_up(self, fire: str, due: float, began: float) -> bool:
+        """By others that ran."""
         return self._full.touch(due - 4_000, began) or self._another_was_held(fire, due - 4_000, began)
 
     def _another_was_held(self, fire: str, start: float, end: float) -> bool:

@@ -54,8 +54,8 @@ class Process:
         self.told_to_leave = False
         self.dies_in: int | None = None
         """After so many further steps it is killed."""
-        self.tasks: set[asyncio.Task[Any]] = set()
-        """Held, so that what a dead process was doing is not even tidied away by the garbage collector."""
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        """In their order; held, so that what a dead process did is not even tidied away by the garbage collector."""
         self.ended = asyncio.Event()
         """For whoever waits outside."""
         self.on_death: Callable[[], None] = lambda: None
@@ -161,8 +161,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def _make_task(self, loop: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> Any:
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, context=context)
         process = context.get(PROCESS, self.outside) if context is not None else self.current
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(lambda task: process.tasks.pop(task, None))
         return task
 
     def _run_once(self) -> None:

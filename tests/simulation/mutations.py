@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from scheduled_prompts import clock
 from scheduled_prompts.clock import Clock
-from scheduled_prompts.engine import attempt
+from scheduled_prompts.engine import attempt, host
 from scheduled_prompts.engine.attempt import Attempt
 from scheduled_prompts.engine.daemon import Daemon
+from scheduled_prompts.engine.host import HostEngine
 from scheduled_prompts.engine.watch import Contact, Watch
 from scheduled_prompts.engine.worker import Worker
 from scheduled_prompts.errors import StoreUnreachable, StoreUnusable
@@ -203,6 +204,53 @@ def _explains_nothing(_explain: Any) -> Any:
     return mutated
 
 
+def _asks_nobody(make: Any) -> Any:
+    def mutated(self: HostEngine, *args: Any, **options: Any) -> None:
+        make(self, *args, **options | {"wanted": lambda: True})
+
+    return mutated
+
+
+def _ticks_without(part: str, answer: object = None) -> Any:
+    """A tick in which one thing is not done: a method of the engine, or of one of its parts."""
+    *path, name = part.split(".")
+
+    def mutation(tick: Any) -> Any:
+        async def mutated(self: HostEngine) -> None:
+            owner: Any = self
+            for step in path:
+                owner = getattr(owner, step)
+            before = getattr(owner, name)
+            setattr(owner, name, _answers(answer)(before))
+            try:
+                await tick(self)
+            finally:
+                setattr(owner, name, before)
+
+        return mutated
+
+    return mutation
+
+
+def _lasts_for_hosts(lasts: Any) -> Any:
+    async def mutated(self: Contact, lease_ms: int) -> bool:
+        return self._by_uptime or bool(await lasts(self, lease_ms))
+
+    return mutated
+
+
+def _hydrates(**asked: Any) -> Any:
+    """Whatever it was asked for."""
+
+    def mutation(hydrate: Any) -> Any:
+        async def mutated(self: HostEngine, platforms: tuple[str, ...], limit: int) -> int:
+            return int(await hydrate(self, asked.get("platforms", platforms), asked.get("limit", limit)))
+
+        return mutated
+
+    return mutation
+
+
 MUTATIONS: dict[str, Mutation] = {
     # Claims
     "claim compares nothing": all_of(
@@ -315,7 +363,37 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "the faster of two answers tells the time": of_method(clock, "MEASURE_ROUNDS", lambda _before: 2),
     "the server's clock is asked for once": of_method(Clock, "measure", _measures_once),
+    # Hosts
+    "a tick arms nothing": of_method(HostEngine, "tick", _ticks_without("_sweep", 0)),
+    "a tick does not look": of_method(HostEngine, "tick", _ticks_without("_watch.look")),
+    "a tick does not ask for the time": of_method(HostEngine, "tick", _ticks_without("_store.measure_clock")),
+    "a tick does not wait": of_method(host, "TICK_PATIENCE", lambda _before: 0.0),
+    "a tick waits as long as it takes": of_method(host, "TICK_PATIENCE", lambda _before: 600.0),
+    "what woke is not counted": of_method(HostEngine, "_count_what_woke", _answers(None)),
+    "the pump ends while something runs": of_method(Worker, "busy", lambda _before: property(lambda _: False)),
+    "nobody does the work, and timers ring": of_method(HostEngine, "__init__", _asks_nobody),
+    "nobody does the work, and what is in hand begins": of_method(
+        HostEngine, "nobody_wants", lambda _before: lambda _: None
+    ),
+    "hydration arms what is elsewhere": of_method(HostEngine, "hydrate", _hydrates(platforms=("*",))),
+    "hydration arms more than was asked for": of_method(HostEngine, "hydrate", _hydrates(limit=500)),
+    "hosts do not ask how long the server is up": of_method(Contact, "lasts", _lasts_for_hosts),
 }
+IN_FORM = {
+    "a tick arms nothing": "hosts",
+    "a tick does not look": "hosts",
+    "a tick does not ask for the time": "hosts",
+    "a tick does not wait": "hosts",
+    "a tick waits as long as it takes": "hosts",
+    "what woke is not counted": "hosts",
+    "the pump ends while something runs": "hosts",
+    "nobody does the work, and timers ring": "hosts",
+    "nobody does the work, and what is in hand begins": "hosts",
+    "hydration arms what is elsewhere": "hosts",
+    "hydration arms more than was asked for": "hosts",
+    "hosts do not ask how long the server is up": "hosts",
+}
+"""The form in which a mutation is hunted, where that is not the short one. There it finds nothing."""
 ALONE = {
     "refused writes are no break of contact": "full_disk",
     "clocks that are ahead are believed": "server_step",
@@ -332,6 +410,7 @@ ALONE = {
     "save takes two commands": "kill_client",
     "pause takes nothing back": "",
     "renewals do not tell of pauses": "unheard",
+    "a tick does not ask for the time": "suspend",
 }
 """Mutations that one kind of fault must bring out, and seldom does among the others: they are hunted where none else
 comes; '': where none comes at all."""

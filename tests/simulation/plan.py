@@ -18,9 +18,18 @@ HOUR = 3_600.0
 START_MS = round(EPOCH * 1000)
 KEYS = {"gpu": 1, "model": 3}
 """Concurrency keys, and how many fires may run under each at once."""
-MINUTES = ("brief", "short")
+MINUTES = ("brief", "short", "hosts")
 """The forms that last for minutes: everything in them follows quickly."""
 OWNERS = ("ann", "bob", "cyd")
+PLATFORMS = ("default", "chat")
+TICK = 60.0
+"""So often a host ticks, in seconds."""
+HOST, JOB = "h", "j"
+"""How the processes of hosts are called: with a loop, and started by cron for each tick."""
+
+
+def is_host(process: str) -> bool:
+    return process.startswith((HOST, JOB))
 
 
 @dataclass
@@ -44,6 +53,10 @@ class Plan:
     """When daemons have the periods of real life, from when on and how long."""
     limits: Limits = field(default_factory=Limits)
     budgets: Budgets = field(default_factory=Budgets)
+    hosts: int = 0
+    """Programs that tick in a loop of their own."""
+    jobs: int = 0
+    """Programs that are started for each tick."""
     difficult: float = 0.35
     """The share of attempts that do not simply succeed."""
     only: str | None = None
@@ -145,7 +158,28 @@ def _year(seed: int, chance: random.Random) -> Plan:
     )
 
 
-FORMS = {"brief": _brief, "short": _short, "day": _day, "year": _year}
+def _hosts(seed: int, chance: random.Random) -> Plan:
+    """Minutes of hosts that run the sweep and the cleanup themselves, beside daemons or alone. A host has the settings
+    that there are without a configuration, so its leases last for a minute."""
+    plan = _short(seed, chance)
+    plan.form = "hosts"
+    plan.daemons, plan.hosts, plan.jobs = chance.choice(FLEETS)
+    plan.lasts, plan.calm, plan.fault_every, plan.change_every = 12 * MINUTE, 6 * MINUTE, 40.0, 14.0
+    plan.limits = plan.limits if chance.random() < 0.3 else Limits()
+    plan.settings = plan.settings.model_copy(
+        update={
+            "lease": 60.0,
+            "sweep_period": TICK,
+            "retention_days": chance.choice([30.0, 30.0, 0.0]),
+            "cleanup_period": 200.0,
+        }
+    )
+    return plan
+
+
+FORMS = {"brief": _brief, "short": _short, "day": _day, "year": _year, "hosts": _hosts}
+FLEETS = [(0, 2, 0), (0, 1, 1), (0, 3, 0), (0, 0, 2), (1, 1, 1), (1, 2, 0), (2, 1, 0)]
+"""Of hosts: so many daemons, hosts with a loop, and jobs."""
 
 
 def _limits(chance: random.Random) -> Limits:
@@ -195,6 +229,11 @@ def _frequent(chance: random.Random, now: int) -> Schedule:
     return RandomWindow(times=40, start=0, end=60)
 
 
+def draw_platform(plan: Plan, chance: random.Random) -> dict[str, str]:
+    """Where a prompt is, if not where all are."""
+    return {"platform": chance.choice(PLATFORMS)} if plan.form == "hosts" else {}
+
+
 def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
     """Most prompts differ from the defaults in a few things."""
     if plan.form == "year":
@@ -209,7 +248,7 @@ def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
     policies: dict[str, Any] = {
         "retries": chance.choice([0, 1, 3]),
         "retry_delays": chance.choice([(4.0,), (3.0, 25.0), (10.0 * slow,)]),
-        "timeout": chance.choice([6.0, 15.0, 25.0]) * slow,
+        "timeout": chance.choice([6.0, 25.0, 90.0] if plan.form == "hosts" else [6.0, 15.0, 25.0]) * slow,
         "pause_after": chance.choice([0, 0, 3]),
     }
     some: dict[str, list[Any]] = {
@@ -227,7 +266,7 @@ def draw_policies(plan: Plan, chance: random.Random) -> dict[str, Any]:
     for name, choices in some.items():
         if chance.random() < 0.4:
             policies[name] = chance.choice(choices)
-    if chance.random() < 0.25:
+    if chance.random() < (0.5 if plan.form == "hosts" else 0.25):
         key = chance.choice(sorted(KEYS))
         policies |= {"concurrency_key": key, "concurrency": KEYS[key]}
     if chance.random() < 0.15:

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.accounting import prompt_of
-from tests.simulation.books import Books, Claim, Definition, Hold, Instant, Process, Run
-from tests.simulation.plan import KEYS, Plan
+from tests.simulation.books import Books, Claim, Definition, Hold, Hydration, Instant, Process, Run, Tick
+from tests.simulation.plan import KEYS, Plan, is_host
 from tests.simulation.trace import Event
+
+HOST_SLOTS = 100
+"""A host has the settings that there are without a configuration."""
 
 
 class Reading:
@@ -36,6 +39,7 @@ class Reading:
         self._slots: Counter[str] = Counter()
         self._full_since: dict[str, Instant] = {}
         self._last_settled_run: dict[str, Hold] = {}
+        self._open_ticks: dict[tuple[str, int], Tick] = {}
         for event in events:
             read = getattr(self, f"_{event.what}", None)
             if read is not None:
@@ -71,6 +75,25 @@ class Reading:
         process = self.books.processes[event.who]
         process.over, process.died = min(process.over, event.at), died
         self._no_longer_full(event.who, event.at)
+
+    # What hosts call
+
+    def _hydrates(self, event: Event) -> None:
+        self.books.hydrations.append(Hydration(event.who, event.at, event.platforms, event.limit))
+
+    def _ticks(self, event: Event) -> None:
+        tick = self._open_ticks[event.who, event.call] = Tick(event.who, event.at)
+        self.books.ticks.append(tick)
+
+    def _ticked(self, event: Event) -> None:
+        self._open_ticks[event.who, event.call].over = event.at
+
+    def _has_no_runner(self, event: Event) -> None:
+        self.books.without_runner[event.who].append([event.at, float("inf")])
+
+    def _has_runner(self, event: Event) -> None:
+        if away := self.books.without_runner.get(event.who):
+            away[-1][1] = event.at
 
     # What is asked for
 
@@ -151,7 +174,10 @@ class Reading:
     # What becomes of it
 
     def _claim(self, event: Event) -> None:
-        if self._is_repeated(event):
+        was_halted = all(answer == "halted" for _, answer in event.items)
+        if not was_halted and self._is_repeated(
+            event
+        ):  # a halt is not remembered: what is repeated may be claimed then
             return
         for item, answer in event.items:
             self.books.answered[answer] += 1
@@ -175,7 +201,7 @@ class Reading:
                 self._last_nominal[prompt] = int(item["nominal"])
                 if not item["skip"] and int(item["due"]) - event.server > 3_200:
                     self._find(event, f"{fire} was claimed {int(item['due']) - event.server:.0f} ms before it was due")
-            self.books.claims[fire] = Claim(event.at, item)
+            self.books.claims[fire] = Claim(event.at, event.who, item)
 
     def _take(self, event: Event) -> None:
         if self._is_repeated(event):
@@ -218,7 +244,8 @@ class Reading:
 
     def _count_slot(self, event: Event) -> None:
         self._slots[event.who] += 1
-        if self._slots[event.who] >= self.books.plan.settings.slots:
+        slots = HOST_SLOTS if is_host(event.who) else self.books.plan.settings.slots
+        if self._slots[event.who] >= slots:
             self._full_since.setdefault(event.who, event.at)
 
     def _no_longer_full(self, who: str, at: Instant) -> None:

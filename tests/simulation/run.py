@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from scheduled_prompts.limits import Limits
 from tests.simulation.checker import judge
-from tests.simulation.mutations import ALONE, AMONG, MUTATIONS, Mutation
+from tests.simulation.mutations import ALONE, AMONG, IN_FORM, MUTATIONS, Mutation
 from tests.simulation.plan import FORMS, plan_of
 from tests.simulation.world import World
 
@@ -29,7 +29,7 @@ TOLD = 50
 TOLD_OF_A_LINE = 400
 QUICK = 600
 """So many seconds a simulation may have taken that is run again at once, for its trace."""
-IDS = re.compile(r"[0-9A-Z]{26}(?:[@+]\w+)?|\b[dc]\d+\.\d+\b")
+IDS = re.compile(r"[0-9A-Z]{26}(?:[@+]\w+)?|\b[dchj]\d+\.\d+\b")
 INSTANT = re.compile(r"(\d{13}\.\d{3}) ")
 WORLDLY = re.compile(r" (fault|healed|dies|calm)\b")
 
@@ -77,6 +77,10 @@ def simulate(job: Job) -> Outcome:
         deaths=sum(process.died for process in books.processes.values()),
         faults=len(world.faults.windows),
         punctual=books.answered["judged for punctuality"],
+        ticks=len(books.ticks),
+        by_a_tick=books.answered["judged for a tick"],
+        armed=books.answered["judged for being armed"],
+        woken=books.answered["judged for being woken"],
         taken_over=books.answered["judged for being taken over"],
     )
     return Outcome(
@@ -149,7 +153,7 @@ class Hunt(NamedTuple):
 
 
 def job_to_find(mutation: str, seed: int, only: str | None) -> Job:
-    return Job("short", seed, mutation, only=only, changes=AMONG.get(mutation, ()))
+    return Job(IN_FORM.get(mutation, "short"), seed, mutation, only=only, changes=AMONG.get(mutation, ()))
 
 
 def hunt(wanted: Hunt) -> Outcome | None:

@@ -8,6 +8,7 @@ from tests.accounting import prompt_of
 from tests.simulation.books import Hold
 from tests.simulation.excuses import Spans
 from tests.simulation.judging import COOPERATIVE, Checks, Judge
+from tests.simulation.plan import is_host
 
 AT_ONCE_MS = 500
 """So long a message or an answer may take, where nothing is wrong with the line."""
@@ -15,6 +16,8 @@ HEARD_MS = 60
 """And so long a message takes where the process has nothing else to do than to hear it."""
 PRESSED_MS = 300
 """So long a daemon that is in a hurry may take to leave."""
+BEGINS_AFTER_ITS_TAKE_MS = 4_500
+"""So long what a host has taken may wait until it is due. It hears of nothing meanwhile."""
 HARMLESS = {"deploy", "hurry", "unheard", "break_off", "kill_client"}
 """Faults that keep nobody from stopping: a message that nobody hears is no excuse."""
 
@@ -82,8 +85,9 @@ class Stops(Judge):
         renewal = self.world.plan.settings.renewal_period * 1000 + 5_000
         for run in self.books.all_runs:
             at = run.began.at
+            until_heard = BEGINS_AFTER_ITS_TAKE_MS if is_host(run.who) else heard
             for since, until in self.books.halts:
-                if since + heard < at < until and not self.is_out_of_touch(run.who, since - 10_000, at):
+                if since + until_heard < at < until and not self.is_out_of_touch(run.who, since - 10_000, at):
                     self.find(f"attempt {run.attempt} of {run.fire} began {at - since:.0f} ms after all was stopped")
             asked = self.books.cancelled.get(prompt_of(run.fire), float("inf"))
             if at > asked + renewal and not self.is_out_of_touch(run.who, asked - 10_000, at):
@@ -98,7 +102,7 @@ class Stops(Judge):
             if hold.run is None:
                 continue
             at, said = hold.run.began.at, f"attempt {hold.attempt} of {hold.fire} began"
-            paused = min(self._pauses_ahead_of(hold), default=float("inf"))
+            paused = float("inf") if is_host(hold.who) else min(self._pauses_ahead_of(hold), default=float("inf"))
             if at > paused + HEARD_MS and not self.is_out_of_touch(hold.who, paused - 10_000, at):
                 self.find(f"{said} {at - paused:.0f} ms after its prompt was paused")
             if hold.may_not_begin < at:

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.simulation.faults import KINDS
-from tests.simulation.mutations import FOUND_BY, MUTATIONS
+from tests.simulation.mutations import ALONE, FOUND_BY, IN_FORM, MUTATIONS
 from tests.simulation.run import Hunt, Job, Outcome, about, hunt, job_to_find, simulate
 
 SEEDS_FOR_A_MUTATION = list(range(20))
 """Within so many short simulations each mutation is found."""
+HOSTS = [1, 2, 5]
+"""Seeds of hosts alone, started by cron or not, and of all beside one another."""
 OFTEN_FOUND = ["claim compares nothing", "claim notes down nothing that was missed", "take does not raise the attempt"]
 """Mutations that a few brief ones find."""
 
@@ -31,6 +33,11 @@ def keeps_all_promises(job: Job) -> Outcome:
 @pytest.mark.parametrize("seed", range(10))
 def test_all_promises_are_kept_in_a_brief_simulation(seed: int) -> None:
     keeps_all_promises(Job("brief", seed))
+
+
+@pytest.mark.parametrize("seed", HOSTS)
+def test_all_promises_are_kept_where_hosts_tick(seed: int) -> None:
+    assert keeps_all_promises(Job("hosts", seed)).counted["ticks"] > 10
 
 
 def test_the_same_seed_is_the_same_simulation_to_the_byte() -> None:
@@ -56,6 +63,10 @@ def test_a_guard_that_is_missing_is_found(mutation: str) -> None:
     assert any(simulate(Job("brief", seed, mutation)).findings for seed in range(20))
 
 
+def test_what_a_host_does_not_do_is_found() -> None:
+    assert simulate(Job("hosts", 1, "the pump ends while something runs")).findings
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_each_mutation_still_finds_what_it_takes_away(mutation: str) -> None:
     world = SimpleNamespace(server=SimpleNamespace(rewrite={}), undo=[])
@@ -69,6 +80,13 @@ def test_each_mutation_still_finds_what_it_takes_away(mutation: str) -> None:
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_whichever_guard_is_missing_is_found(mutation: str) -> None:
     assert hunt(Hunt(mutation, SEEDS_FOR_A_MUTATION)), "the checker is blind to this"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("mutation", IN_FORM)
+def test_a_mutation_of_another_form_is_found_by_no_other(mutation: str) -> None:
+    for seed in range(6):
+        assert not simulate(job_to_find(mutation, seed, ALONE.get(mutation))._replace(form="short")).findings
 
 
 def test_each_kind_of_fault_has_something_to_find() -> None:
@@ -89,6 +107,13 @@ def test_a_kind_of_fault_finds_something_alone(kind: str) -> None:
 @pytest.mark.parametrize("seed", SEEDS_FOR_A_MUTATION)
 def test_what_finds_mutations_finds_nothing_else(seed: int) -> None:
     keeps_all_promises(Job("short", seed))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("only", [None, ""], ids=["all", "quiet"])
+def test_all_promises_are_kept_by_hosts(seed: int, only: str | None) -> None:
+    keeps_all_promises(Job("hosts", seed, only=only))
 
 
 @pytest.mark.nightly

@@ -25,9 +25,10 @@ from scheduled_prompts.store import Store
 from scheduled_prompts.store.connection import Connection
 from tests.simulation.changes import Changes
 from tests.simulation.faults import Faults
+from tests.simulation.host import SimHost
 from tests.simulation.line import Line, Weather
 from tests.simulation.loop import EPOCH, Livelock, Process, SimLoop, clocks_of
-from tests.simulation.plan import Plan
+from tests.simulation.plan import HOST, JOB, TICK, Plan
 from tests.simulation.runner import SimRunner
 from tests.simulation.server import SimServer
 from tests.simulation.trace import Trace
@@ -37,15 +38,15 @@ LONGEST = 12 * 3600.0
 """How much longer than planned a simulation may take, in its own seconds: until all faults have healed."""
 TROUBLES = {
     "lease_lost", "store_away", "take_failed", "settle_failed", "renewal_failed", "fires_left_behind",
-    "message_not_understood",
+    "message_not_understood", "tick_failed", "hydration_failed",
 }  # fmt: skip
-"""What a daemon may complain about when it is treated so, and at no other time."""
+"""What a daemon or a host may complain about when it is treated so, and at no other time."""
 FELT_FOR_MS = 60_000
 """So long after a fault it may."""
 
 
 class Member:
-    """A daemon or a client, through all its lives."""
+    """A daemon, a host or a client, through all its lives."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,17 +55,36 @@ class Member:
         self.line: Line | None = None
         self.weather = Weather()
         """That of its line, whichever process it is."""
-        self.daemon: Daemon | None = None
+        self.engine: Daemon | SimHost | None = None
 
     @property
     def is_up(self) -> bool:
         return self.process is not None and not self.process.dead
 
+    @property
+    def is_job(self) -> bool:
+        return self.name.startswith(JOB)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what it is there for is done. Nobody waits for a job."""
+        if self.is_job:
+            return True
+        ready = self.engine.ready.is_set() if isinstance(self.engine, Daemon) else self.engine and self.engine.is_ready
+        return self.is_up and bool(ready)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something in hand."""
+        if not self.is_up or self.engine is None:
+            return False
+        return bool(self.engine.worker.running if isinstance(self.engine, Daemon) else self.engine.running)
+
     def stop(self) -> None:
-        """Tell its daemon to leave, as a service manager does."""
-        if self.daemon is not None and self.process is not None:
+        """Tell it to leave, as a service manager does."""
+        if self.engine is not None and self.process is not None:
             self.process.told_to_leave = True
-            self.daemon.stop()
+            self.engine.stop()
 
 
 class World:
@@ -76,11 +96,16 @@ class World:
         self.loop.ends_by = plan.lasts + plan.calm + LONGEST
         self.server = SimServer(self.loop, self.trace, self.chance, NAMESPACE)
         self.daemons = [Member(f"d{number + 1}") for number in range(plan.daemons)]
+        self.hosts = [Member(f"{HOST}{number + 1}") for number in range(plan.hosts)]
+        self.jobs = [Member(f"{JOB}{number + 1}") for number in range(plan.jobs)]
+        self.engines = [*self.daemons, *self.hosts, *self.jobs]
+        """All that fire prompts."""
         self.clients = [Member(f"c{number + 1}") for number in range(plan.clients)]
         self.faults = Faults(self)
         self.changes = Changes(self)
         self.findings: list[str] = []
         self.is_calm = False
+        self.is_closing = False
         self.is_over = False
         self.calm_from = 0.0
         self.prompts: list[str] = []
@@ -145,7 +170,8 @@ class World:
     async def _run(self) -> None:
         plan = self.plan
         await self._first_prompts()
-        keepers = [asyncio.create_task(self._keep(member)) for member in self.daemons]
+        keepers = [asyncio.create_task(self._keep(member)) for member in [*self.daemons, *self.hosts]]
+        keepers += [asyncio.create_task(self._start_again_and_again(member)) for member in self.jobs]
         await asyncio.sleep(3)
         troubles = [asyncio.create_task(self.faults.go_on()), asyncio.create_task(self.changes.go_on())]
         await asyncio.sleep(plan.lasts)
@@ -161,25 +187,35 @@ class World:
         self.note("world", "calm")
         await asyncio.sleep(plan.calm)
         await self._explain()
-        for member in self.daemons:
+        self.is_closing = True
+        for member in self.engines:
             if member.is_up:
                 member.stop()
         for task in keepers:
             await task
 
-    # Daemons
+    # Daemons and hosts
 
     async def _keep(self, member: Member) -> None:
-        """As a service manager does: whatever ends a daemon, it is started again."""
+        """As a service manager does: whatever ends a daemon or a host, it is started again."""
         while not self.is_calm:
             await self.faults.is_awake.wait()
-            process = self.spawn(member, self._serve(member))
+            process = self.spawn(member, self._serve(member) if member in self.daemons else self._host(member))
             await process.ended.wait()
-            member.daemon = None
+            member.engine = None
             if self.is_calm:
                 return
             await asyncio.sleep(self.faults.rest_of(member))
             assert process.dead
+
+    async def _start_again_and_again(self, member: Member) -> None:
+        """As cron does, once a minute, where the one before has ended."""
+        await asyncio.sleep(self.chance.uniform(0, TICK))
+        while not self.is_closing:
+            await self.faults.is_awake.wait()
+            if not member.is_up:
+                self.spawn(member, self._host(member))
+            await asyncio.sleep(TICK)
 
     def spawn(self, member: Member, main: Awaitable[None]) -> Process:
         """A new process of a member."""
@@ -220,31 +256,37 @@ class World:
     async def _serve(self, member: Member) -> None:
         process = member.process
         assert process is not None
-
-        def note(what: str, **facts: Any) -> None:
-            if not process.dead:
-                self.note(process.name, what, **facts)
-
-        runner = SimRunner(
-            self.plan.seed,
-            note,
-            lambda: self.loop.kill(process),
-            lambda: 0.0 if self.is_calm or self.faults.is_ending else self.plan.difficult,
-        )
         async with self.store_of(member) as store:
             daemon = Daemon(
                 store,
-                runners={"sim": runner},
+                runners={"sim": self.runner_of(process)},
                 settings=self._settings(),
                 limits=self.plan.limits,
                 budgets=self.plan.budgets,
             )
-            member.daemon = daemon
+            member.engine = daemon
             self.note(process.name, "serves", id=daemon.id)
             try:
                 await daemon.run()
             finally:
                 self._judge_leaving(process, was_ready=daemon.ready.is_set())
+
+    async def _host(self, member: Member) -> None:
+        assert member.process is not None
+        member.engine = SimHost(self, member, member.process, is_job=member.is_job)
+        await member.engine.live()
+
+    def runner_of(self, process: Process) -> SimRunner:
+        def note(what: str, **facts: Any) -> None:
+            if not process.dead:
+                self.note(process.name, what, **facts)
+
+        return SimRunner(
+            self.plan.seed,
+            note,
+            lambda: self.loop.kill(process),
+            lambda: 0.0 if self.is_calm or self.faults.is_ending else self.plan.difficult,
+        )
 
     def _judge_leaving(self, process: Process, *, was_ready: bool) -> None:
         """A daemon that has begun serves until it is told to leave. One that could not begin may give up."""
@@ -314,13 +356,19 @@ class World:
             facts = {name: value for name, value in entry.items() if name not in ("event", "exc_info")}
             who = self.loop.current.name
             self.trace.line(self.now_ms, who, f"log_{method}", f"{what} {facts}")
-            is_bad = method in ("exception", "error", "critical")
-            if not self._is_felt() if what in TROUBLES else is_bad:
+            is_bad = method in ("exception", "error", "critical") and not self._has_no_runner(what)
+            if not self.is_felt() if what in TROUBLES and method != "exception" else is_bad:
                 told = traceback.format_exc() if method == "exception" else ""
                 self.find(f"{who} logged {what}: {facts}\n{told}")
         raise structlog.DropEvent
 
-    def _is_felt(self) -> bool:
+    def _has_no_runner(self, what: str) -> bool:
+        """Whether a host says that nobody does its work, and so it is."""
+        process = self.loop.current
+        host = next((member.engine for member in self.engines if member.process is process), None)
+        return what == "no_bot_runner" and isinstance(host, SimHost) and not host.has_runner
+
+    def is_felt(self) -> bool:
         """Whether there was a fault lately, or a daemon must leave whatever it has in hand."""
         is_told = self.loop.current.told_to_leave and not self.is_calm
         return is_told or any(window.end >= self.now_ms - FELT_FOR_MS for window in self.faults.windows)
