@@ -49,8 +49,10 @@ def edited(before: ScheduledPrompt | None, answer: Edited, now: int) -> str:
     word = "edited" if before is not None else "repaired"
     following = next_times(answer.upcoming, prompt.timezone, now) or [("status", standing(prompt, None, now))]
     changes = _differences(before, prompt, answer.changed)
+    dropped = [absolute(nominal, prompt.timezone, weekday=True) for nominal in answer.skips_dropped]
+    fallen = [("skip dropped", f"{each}: it is not among the new times") for each in dropped]
     return "\n".join(
-        [f"{word} {title(prompt)}", *field_lines([*changes, *following, ("version", str(prompt.version))])]
+        [f"{word} {title(prompt)}", *field_lines([*changes, *fallen, *following, ("version", str(prompt.version))])]
     )
 
 

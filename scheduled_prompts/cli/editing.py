@@ -16,7 +16,7 @@ from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.scheduler import Edited, Scheduler
 from scheduled_prompts.settings import Settings
 from scheduled_prompts.store.records import Unreadable
-from scheduled_prompts.views import prompt_view, upcoming_view
+from scheduled_prompts.views import instant, prompt_view, upcoming_view
 
 FIELDS = {"tz": ("timezone",), **{option.name: option.names for option in OPTIONS}}
 """The fields that an option stands for, where they are not called like it."""
@@ -57,6 +57,7 @@ async def edit(
             "changed": answer.changed,
             "prompt": prompt_view(answer.prompt),
             "upcoming": upcoming_view(answer.upcoming, answer.prompt.timezone),
+            "skips_dropped": [instant(nominal, answer.prompt.timezone) for nominal in answer.skips_dropped],
         }
         unserved = None
         if answer.changed and answer.prompt.status.is_armed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduled_prompts.fire import Fire
@@ -31,6 +32,8 @@ class Edited(NamedTuple):
     prompt: ScheduledPrompt
     changed: list[str]
     upcoming: list[Occurrence]
+    skips_dropped: Sequence[int] = ()
+    """Occurrences (nominal times, ms UTC) that were to be left out, and that the new schedule does not name."""
 
 
 class Paused(NamedTuple):

@@ -99,7 +99,7 @@ async def edit(
         answer = await store.edit(item, limits=limits, by=by)
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
-            return Edited(after, changed, coming(after, UPCOMING))
+            return Edited(after, changed, coming(after, UPCOMING), _skips_dropped(whole, after))
         if isinstance(answer, Refused):
             if answer.status == "gone":
                 no_such_prompt(prompt_id)
@@ -308,6 +308,12 @@ def _claimed_and_named(found: ScheduledPrompt, wanted: Definition) -> str:
 def _skips_left(found: ScheduledPrompt, wanted: Definition, first: Occurrence) -> str:
     """Those that the new schedule names too."""
     return skips_json(skip for skip in found.skips if skip >= first.nominal and is_named(wanted, skip, found.id))
+
+
+def _skips_dropped(before: ScheduledPrompt | None, after: ScheduledPrompt) -> list[int]:
+    """Those that were still to come and that the new schedule does not name."""
+    last = after.last_nominal or 0
+    return [] if before is None else [skip for skip in before.skips if skip > last and skip not in after.skips]
 
 
 def first_of(wanted: Definition, found: ScheduledPrompt | Unreadable, now: int) -> Occurrence:

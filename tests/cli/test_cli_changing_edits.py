@@ -226,3 +226,15 @@ def test_a_wrong_edit_is_refused(cli: CommandLine, words: tuple[str, ...], code:
 def test_a_label_given_twice_is_refused_by_add_too(cli: CommandLine) -> None:
     said = refused(cli("add", "x", "--when", "in 1h", "--label", "a=1", "--label", "a=2"), 2)
     assert "label 'a' is given twice: '1' and '2'" in said
+
+
+def test_a_skip_that_the_new_schedule_does_not_name_is_told_to_have_fallen_away(cli: CommandLine) -> None:
+    made = cli.json("add", "x", "--when", "every day at 9:00", "--tz", "UTC")["prompt"]["id"]
+    nominal = cli.json("skip", made, "next")["nominal"]
+    kept = cli.json("edit", made, "--force", "--when", "every day at 9:00 and 10:00")
+    assert (kept["changed"], kept["skips_dropped"]) == (["schedule"], [])
+    told = cli("edit", made, "--force", "--when", "every day at 11:00").out
+    assert f"{nominal[:10]} 09:00" in next(line for line in told.splitlines() if "skip dropped" in line)
+    cli.json("skip", made, "next")
+    gone = cli.json("edit", made, "--force", "--when", "every day at 12:00")["skips_dropped"]
+    assert [instant[10:] for instant in gone] == ["T11:00:00.000+00:00"]
