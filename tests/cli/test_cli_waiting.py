@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from scheduled_prompts.cli import waiting
 from scheduled_prompts.fire import Fire
 from scheduled_prompts.runners.contract import Permanent, Retry
 from scheduled_prompts.store.connection import Connection
@@ -40,6 +43,22 @@ def test_people_see_the_outcome_and_all_of_the_output(cli: CommandLine) -> None:
     assert "late, took" in outcome
     assert (first, second) == ("hello", "and more")
     assert answer.err == ""
+
+
+def test_the_readme_shows_what_is_said(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "write_note", print)  # as on a terminal
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    shown = next(part for part in readme.split("```\n") if part.startswith("scheduled "))
+    with cli.serving(log=lambda fire: fire.text):
+        told = cli("add", "say hello", "--when", "in 3s", "--wait").out
+    assert _without_what_differs(told) == _without_what_differs(shown)
+
+
+def _without_what_differs(text: str) -> list[str]:
+    """Lines without ids, times and lengths of time."""
+    text = re.sub(r"\b[0-9A-Z]{8}\b", "ID", text)
+    text = re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "TIME", text)
+    return re.sub(r"\d+ m?s", "LENGTH", text).splitlines()
 
 
 def test_programs_get_the_fire_beside_the_prompt(cli: CommandLine) -> None:
