@@ -51,7 +51,7 @@ class Contact:
     def broken(self, who: str, start: float, end: float) -> str | None:
         """Why a process was not in unbroken contact from `start` to `end`; None where it was, as far as can be said."""
         if is_host(who):
-            return self._server_was_away(start, end)
+            return self.server_was_away(start, end)
         slack = 1_500.0  # a watch period and a round trip are not held against it
         slack += 7_000.0 if clock_was_set(self._world, start, end) else 0.0
         slack += self._world.plan.settings.watch_period * 1000
@@ -69,9 +69,9 @@ class Contact:
                 asleep = min(window.end - 2_000, end) - max(window.start, start)
                 if asleep > slack + self._world.plan.settings.lease_ms / 4:
                     return f"{window.kind} of {window.who}"
-        return self._server_was_away(start, end)
+        return self.server_was_away(start, end)
 
-    def _server_was_away(self, start: float, end: float) -> str | None:
+    def server_was_away(self, start: float, end: float) -> str | None:
         for since, until in self._world.server.away:
             if (EPOCH + since) * 1000 < end and (EPOCH + until) * 1000 > start:
                 return "the server was away"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from tests.accounting import prompt_of
 from tests.simulation.books import Books, Hold, Tick
-from tests.simulation.excuses import Spans, Wellness
+from tests.simulation.excuses import Contact, Spans, Wellness, clock_was_set
 from tests.simulation.judging import Checks
 from tests.simulation.lateness import PASSED_OVER_MS, PUNCTUAL_MS, Lateness
-from tests.simulation.plan import HOST, JOB, KEYS
+from tests.simulation.plan import HOST, JOB, KEYS, START_MS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,6 +28,8 @@ ARMED_FOR_MS = 110_000
 """A tick arms what is due within two minutes."""
 MOMENT_MS = 500
 """So long a command may be under way, where all is well."""
+ROUNDING_MS = 2_200
+"""A server tells its uptime in seconds, and a clock may be ahead by one."""
 WOKEN_MS = 3_000
 """So soon after an end what waited for it is taken, in the loop of the host whose fire ended."""
 
@@ -38,6 +40,7 @@ class Hosts(Lateness):
     def __init__(self, world: World, books: Books) -> None:
         super().__init__(world, books)
         self._wellness = Wellness(world, books)
+        self._contact = Contact(world)
         self._halts = Spans([(since, until) for since, until in books.halts])
         self._calls: dict[str, list[Tick]] = {}
         """By process."""
@@ -48,6 +51,7 @@ class Hosts(Lateness):
         return (
             self.a_tick_begins_all_that_is_due,
             self.what_a_tick_has_armed_is_on_time,
+            self.a_tick_takes_back_what_was_lost,
             self.what_waits_for_an_end_begins_with_it,
             self.ticks_return_when_all_has_ended,
             self.hydration_keeps_to_what_was_asked,
@@ -85,6 +89,29 @@ class Hosts(Lateness):
             if self._wellness.lasts(tick.who, tick.at, until) and not self._halts.touch(tick.at - MOMENT_MS, began):
                 return tick
         return None
+
+    def a_tick_takes_back_what_was_lost(self) -> None:
+        """Leases that are over, where the server has been up for as long as one."""
+        lease = self.world.plan.settings.lease_ms
+        counted = 0
+        for hold in self.books.all_holds:
+            over = hold.renewed_at + lease + ROUNDING_MS
+            first = bisect_left(self.books.ticks, over, key=lambda tick: tick.at)
+            tick = next((tick for tick in self.books.ticks[first:] if self._can_reap(tick)), None)
+            if tick is None or hold.until < over or clock_was_set(self.world, hold.since, tick.at):
+                continue
+            counted += 1
+            if hold.until > tick.at + PUNCTUAL_MS:
+                self.find(
+                    f"{hold.fire} of {hold.who} was lost, and was left so by {tick.who}, which ticked at {tick.at}"
+                )
+        self.books.answered["judged for being taken back"] = counted
+
+    def _can_reap(self, tick: Tick) -> bool:
+        up_since = tick.at - self.world.plan.settings.lease_ms - ROUNDING_MS
+        if up_since < START_MS or self._contact.server_was_away(up_since, tick.at):
+            return False
+        return self._wellness.lasts(tick.who, tick.at, min(tick.at + PUNCTUAL_MS, tick.over))
 
     def what_a_tick_has_armed_is_on_time(self) -> None:
         counted = 0

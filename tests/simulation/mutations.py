@@ -239,6 +239,10 @@ def _lasts_for_hosts(lasts: Any) -> Any:
     return mutated
 
 
+def _counts_at_the_end(_fire_ended: Any) -> Any:
+    return lambda self, prompt: self._claimer.fire_ended(prompt)
+
+
 def _hydrates(**asked: Any) -> Any:
     """Whatever it was asked for."""
 
@@ -370,6 +374,7 @@ MUTATIONS: dict[str, Mutation] = {
     "a tick does not wait": of_method(host, "TICK_PATIENCE", lambda _before: 0.0),
     "a tick waits as long as it takes": of_method(host, "TICK_PATIENCE", lambda _before: 600.0),
     "what woke is not counted": of_method(HostEngine, "_count_what_woke", _answers(None)),
+    "what an end woke waits for all that runs": of_method(HostEngine, "_fire_ended", _counts_at_the_end),
     "the pump ends while something runs": of_method(Worker, "busy", lambda _before: property(lambda _: False)),
     "nobody does the work, and timers ring": of_method(HostEngine, "__init__", _asks_nobody),
     "nobody does the work, and what is in hand begins": of_method(
@@ -386,6 +391,7 @@ IN_FORM = {
     "a tick does not wait": "hosts",
     "a tick waits as long as it takes": "hosts",
     "what woke is not counted": "hosts",
+    "what an end woke waits for all that runs": "hosts",
     "the pump ends while something runs": "hosts",
     "nobody does the work, and timers ring": "hosts",
     "nobody does the work, and what is in hand begins": "hosts",

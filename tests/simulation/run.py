@@ -80,6 +80,7 @@ def simulate(job: Job) -> Outcome:
         ticks=len(books.ticks),
         by_a_tick=books.answered["judged for a tick"],
         armed=books.answered["judged for being armed"],
+        taken_back=books.answered["judged for being taken back"],
         woken=books.answered["judged for being woken"],
         taken_over=books.answered["judged for being taken over"],
     )
