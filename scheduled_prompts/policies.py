@@ -25,6 +25,7 @@ from scheduled_prompts.money import Money
 from scheduled_prompts.names import EXCEPTION, Name
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.quiet import canonical
+from scheduled_prompts.schedule.zones import zone
 
 DEFAULT_RETRY_DELAYS = (120.0, 600.0, 1800.0, 7200.0)
 
@@ -122,8 +123,14 @@ class Policies(BaseModel):
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
         if self.start_at is not None and self.end_at is not None and self.end_at <= self.start_at:
-            raise ValueError("end_at is not after start_at: nothing lies between them")
+            start, end = (self._local(instant) for instant in (self.start_at, self.end_at))
+            raise ValueError(f"the end, {end}, is not after the start, {start}: nothing lies between them")
         return self
+
+    def _local(self, instant: int) -> str:
+        """In the zone of a prompt; in UTC where there is none."""
+        moment = datetime.fromtimestamp(instant / 1000, zone(getattr(self, "timezone", "UTC")))
+        return moment.isoformat(sep=" ", timespec="minutes")
 
     def priority_of(self, trigger: Literal["schedule", "manual"] = "schedule") -> int:
         """Which priority a fire has."""

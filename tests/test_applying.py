@@ -235,6 +235,15 @@ async def test_every_problem_is_told_at_once_with_its_place_and_nothing_is_writt
         assert lab.keys() == before
 
 
+async def test_fields_that_do_not_fit_each_other_are_told_at_the_prompt(lab: Lab) -> None:
+    async with lab:
+        window = {"timezone": "UTC", "start_at": "2030-01-02", "end_at": "2030-01-01"}
+        assert await problems_of(await a_scheduler(lab), wanted("w", "@daily", **window)) == [
+            "prompts.w: the end, 2030-01-01 00:00+00:00, is not after the start, 2030-01-02 00:00+00:00: "
+            "nothing lies between them"
+        ]
+
+
 async def test_a_set_whose_name_is_too_long_is_refused(lab: Lab) -> None:
     async with lab:
         found = await problems_of(await a_scheduler(lab), wanted("a"), wanted("b"), set_name="x" * 300)

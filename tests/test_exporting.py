@@ -329,6 +329,10 @@ WRONG = [
     (redefined(schedule={"kind": "cron", "expression": "0 0 30 2 *"}), "prompts[1].definition: "),
     (redefined(schedule={"kind": "moon"}), "prompts[1].definition.schedule: "),
     (lambda entry: entry["definition"].pop("text"), "prompts[1].definition.text: it is missing"),
+    (
+        redefined(start_at="2030-01-02T00:00:00Z", end_at="2030-01-01T00:00:00Z"),
+        "prompts[1].definition: the end, 2030-01-01 ",
+    ),
 ]
 
 

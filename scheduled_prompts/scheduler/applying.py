@@ -194,6 +194,8 @@ def _definition(
 
 def _placed(problem: Any, place: str) -> Problem:
     where = [str(part) for part in problem["loc"]]
+    if not where:  # of several fields
+        return Problem(place, problem_text(problem))
     name, colon, message = problem_text(problem).partition(": ")
     if not colon:
         message = name

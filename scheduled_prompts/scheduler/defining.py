@@ -64,7 +64,7 @@ def nothing_to_come(definition: Definition, now: int) -> InvalidInput:
             hint="give another time, or other hours; --quiet-policy defer fires when they end",
         )
     if end is not None and end <= now:
-        return InvalidInput(f"end_at: {_local(definition, end)} has passed", hint="give a later one, or none")
+        return InvalidInput(f"the end, {_local(definition, end)}, has passed", hint="give a later one, or none")
     if start is None and end is None:
         return InvalidSchedule("this schedule names no instant in the future", hint="give another time")
     since = "" if start is None else f" from {_local(definition, start)} on"

@@ -373,6 +373,8 @@ def _computable(prompt: ScheduledPrompt) -> ScheduledPrompt:
 
 def _placed(problem: Any, place: str) -> Problem:
     where = ".".join(str(part) for part in problem["loc"])
+    if not where:  # of several fields
+        return Problem(f"{place}.definition", problem_text(problem))
     message = problem_text(problem).removeprefix(f"{where}: ")
     inside = "" if problem["loc"][0] in _FIELDS else "definition."
     return Problem(f"{place}.{inside}{where}", "it is missing" if problem["type"] == "missing" else message)
