@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from scheduled_prompts.errors import InvalidInput, quoted
-from scheduled_prompts.prompt import ScheduledPrompt
+from scheduled_prompts.ids import short
+from scheduled_prompts.prompt import PromptStatus, ScheduledPrompt
 from scheduled_prompts.schedule import zone
 from scheduled_prompts.schedule.kinds import FIRST_INSTANT, LAST_INSTANT
 from scheduled_prompts.schedule.spacing import DAY_MS
@@ -43,16 +44,25 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
         following = coming(prompt, 1)
         if following:
             return following[0].nominal
-        raise InvalidInput("nothing is to come")
+        raise _nothing_to_come(prompt)
     first, width = span_named(prompt, named)
     found = _within(prompt, first, first + width) if FIRST_INSTANT <= first <= LAST_INSTANT else None
     if found is None:
+        if prompt.status is PromptStatus.EXECUTED:
+            raise _nothing_to_come(prompt)
         following = coming(prompt, SHOWN)
         shown = ", ".join(prompt.local(o.nominal).isoformat(sep=" ") for o in following)
         raise InvalidInput(
             f"{quoted(named)} is no occurrence of this prompt", hint=f"the next ones: {shown}" if shown else None
         )
     return found
+
+
+def _nothing_to_come(prompt: ScheduledPrompt) -> InvalidInput:
+    name = short(prompt.id)
+    return InvalidInput(
+        f"prompt {name} is {prompt.status}: nothing is to come", hint=f"`explain {name}` tells what became of it"
+    )
 
 
 def span_named(prompt: ScheduledPrompt, named: str | datetime | int) -> tuple[int, int]:

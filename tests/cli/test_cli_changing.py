@@ -102,6 +102,15 @@ def test_the_next_occurrence_is_skipped_and_brought_back(cli: CommandLine) -> No
     assert (answer["upcoming"][0], answer["prompt"]["skips"]) == (first, [])
 
 
+def test_of_what_is_executed_nothing_can_be_skipped_and_that_is_said(cli: CommandLine) -> None:
+    prompt_id = add(cli, "x", "in 1s")
+    cli.serve(lambda _: None, until=lambda: "succeeded" in cli("history", prompt_id).out)
+    for named in ("next", "2090-01-01 09:00"):
+        said = refused(cli("skip", prompt_id, named), 2)
+        assert f"prompt {prompt_id[-8:]} is executed: nothing is to come" in said
+        assert f"`explain {prompt_id[-8:]}` tells what became of it" in said
+
+
 def test_an_occurrence_is_named_in_any_zones_notation(cli: CommandLine) -> None:
     prompt_id = add(cli, "x", "0 9 1 7 *")
     year = cli.json("show", prompt_id)["upcoming"][0]["nominal"][:4]
