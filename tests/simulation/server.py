@@ -98,8 +98,9 @@ class SimServer:
 
     def come_up(self) -> None:
         """With all that it had acknowledged, and another run id."""
-        if not self.up:
-            self.away[-1][1] = self.loop.now
+        if self.up:  # somebody else had brought it up: it is started again
+            self.away.append([self.loop.now, self.loop.now])
+        self.away[-1][1] = self.loop.now
         self.up = True
         self.started = self.loop.now
         self.run_id = self._new_run()
