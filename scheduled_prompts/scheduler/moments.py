@@ -59,9 +59,8 @@ def occurrence_named(prompt: ScheduledPrompt, named: str | datetime | int) -> in
 
 
 def _nothing_to_come(prompt: ScheduledPrompt) -> InvalidInput:
-    name = short(prompt.id)
     return InvalidInput(
-        f"prompt {name} is {prompt.status}: nothing is to come", hint=f"`explain {name}` tells what became of it"
+        f"prompt {short(prompt.id)} is {prompt.status}: nothing is to come", hint="its account tells what became of it"
     )
 
 
