@@ -85,7 +85,8 @@ async def edit(
         is_broken = whole is None or whole.status is PromptStatus.QUARANTINED or _lost_its_next(whole)
         if whole is not None and not changed and not is_broken:
             return Edited(whole, [], coming(whole, UPCOMING))
-        first = first_of(wanted, found, store.clock.now()) if is_broken or RESCHEDULING & set(changed) else None
+        now = store.clock.now()
+        first = first_of(wanted, found, now) if is_broken or RESCHEDULING & set(changed) else None
         check(whole, wanted, first)
         if whole is not None and whole.text != wanted.text and wanted.agent is None and (agent := _agent(by)):
             # What an agent wrote is its words from here on, and is handed on as such.
@@ -99,7 +100,7 @@ async def edit(
         answer = await store.edit(item, limits=limits, by=by)
         if isinstance(answer, int):
             after = await read_whole(store, prompt_id)
-            return Edited(after, changed, coming(after, UPCOMING), _skips_dropped(whole, after))
+            return Edited(after, changed, coming(after, UPCOMING), _skips_dropped(whole, after, now))
         if isinstance(answer, Refused):
             if answer.status == "gone":
                 no_such_prompt(prompt_id)
@@ -310,9 +311,9 @@ def _skips_left(found: ScheduledPrompt, wanted: Definition, first: Occurrence) -
     return skips_json(skip for skip in found.skips if skip >= first.nominal and is_named(wanted, skip, found.id))
 
 
-def _skips_dropped(before: ScheduledPrompt | None, after: ScheduledPrompt) -> list[int]:
+def _skips_dropped(before: ScheduledPrompt | None, after: ScheduledPrompt, now: int) -> list[int]:
     """Those that were still to come and that the new schedule does not name."""
-    last = after.last_nominal or 0
+    last = max(now, after.last_nominal or now)
     return [] if before is None else [skip for skip in before.skips if skip > last and skip not in after.skips]
 
 
