@@ -84,9 +84,8 @@ def set_bot_runner(runner: BotRunner | None, **rules: Unpack[HouseRules]) -> Non
         raise TypeError(f"a bot runner has a method handle_webhook; {type(runner).__name__} has none")
     _bot = None if runner is None else _BotAdapter(runner)
     _rules = rules
-    if _bot is None:
-        for engine in _engines.values():
-            engine.nobody_wants()
+    for engine in list(_engines.values()):
+        engine.wanted_changed()
 
 
 async def tick_scheduled_prompts(redis: Redis) -> None:

@@ -92,6 +92,48 @@ async def test_where_nobody_does_the_work_nothing_more_is_begun_beside_what_runs
         assert set(statuses) <= {"succeeded", "queued"}
 
 
+async def test_what_has_not_begun_when_the_bot_takes_itself_away_goes_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Leaves(Bot):
+        async def handle_webhook(self, payload: dict[str, Any]) -> Any:
+            set_bot_runner(None)
+            return await super().handle_webhook(payload)
+
+    async with Host(lab, monkeypatch) as host:
+        set_bot_runner(Leaves())
+        prompts = [await host.add("in 1s", retries=0, on_crash=on_crash) for on_crash in ("rerun", "interrupt") * 2]
+        await host.clock.sleep(2)
+        await tick_scheduled_prompts(host.redis)
+        found = [status for prompt in prompts for status in await host.statuses(prompt)]
+        assert sorted(found) == ["queued", "queued", "queued", "succeeded"]
+        bot = Bot()
+        set_bot_runner(bot)
+        await host.clock.sleep(1)
+        assert len(bot.texts) == 3
+
+
+async def test_who_does_the_work_after_a_while_without_anybody_goes_on_at_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Host(lab, monkeypatch) as host:
+        set_bot_runner(Bot(takes=40))
+        for _ in range(300):
+            await host.add("in 1s", "late")
+        await host.clock.sleep(90)
+        tick = asyncio.create_task(tick_scheduled_prompts(host.redis))
+        await host.clock.sleep(1)
+        set_bot_runner(None)
+        await host.clock.sleep(3)
+        bot = Bot()
+        set_bot_runner(bot)
+        await host.clock.sleep(60)
+        await tick
+        assert len(bot.texts) > 200
+        [engine] = hosting._engines.values()
+        assert engine.is_idle
+
+
 async def test_a_tick_runs_all_that_wait_for_one_another(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Host(lab, monkeypatch) as host:
         set_bot_runner(Bot(takes=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 
 from scheduled_prompts.clock import Clock
@@ -34,9 +35,18 @@ class Attempt:
     """A lease in hand."""
 
     def __init__(
-        self, lease: Lease, clock: Clock, store: Store, lease_ms: int, insides: Insides, *, asked_at: int
+        self,
+        lease: Lease,
+        clock: Clock,
+        store: Store,
+        lease_ms: int,
+        insides: Insides,
+        *,
+        asked_at: int,
+        wanted: Callable[[], bool],
     ) -> None:
-        """`asked_at` (ms UTC): the lease is this daemon's for `lease_ms` from then on, whatever happens."""
+        """`asked_at` (ms UTC): the lease is this daemon's for `lease_ms` from then on, whatever happens. `wanted`:
+        whether there is somebody to do the work."""
         self.fire: Fire = lease.fire
         self.token = lease.token
         self.started_at: int | None = None
@@ -53,6 +63,7 @@ class Attempt:
         self._store = store
         self._lease_ms = lease_ms
         self._insides = insides
+        self._wanted = wanted
         self._sure_until = asked_at + lease_ms
 
     def unmarked_since(self, now: int, age: int) -> bool:
@@ -74,6 +85,8 @@ class Attempt:
             asks_first = self.is_in_doubt or self._definition.on_crash == "interrupt" or self._may_be_lost()
             if asks_first and not await self._mark_started():
                 return None
+            if not self._wanted():
+                return self._item(FireStatus.QUEUED, reason="given_back")
             return await self._run(runner)
         except asyncio.CancelledError:
             _swallow_cancellation()

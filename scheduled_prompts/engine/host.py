@@ -100,10 +100,24 @@ class HostEngine:
         """Whether its loop is closed."""
         return self._loop.is_closed()
 
-    def nobody_wants(self) -> None:
-        """To be called when it is `wanted` no more: what was taken and has not begun goes back."""
-        if not self.is_over:
-            self._loop.call_soon_threadsafe(self._worker.give_back)
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in hand, nor about to be."""
+        return self._pump is None or self._pump.done()
+
+    def wanted_changed(self) -> None:
+        """To be called, from whichever thread, when there is somebody who does the work, or nobody any more."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(self._heed_wanted)
+
+    def _heed_wanted(self) -> None:
+        if not self._wanted():
+            self._worker.give_back()
+            return
+        self._worker.wake()
+        self._claimer.room_was_made()
+        if self._is_busy:
+            self._start_pump()
 
     async def tick(self) -> None:
         """Sweep, and wait until what is due has ended, 30 s at most: what runs longer goes on in the host's loop."""
@@ -142,8 +156,12 @@ class HostEngine:
         self._has_ended = True
         self._claimer.fire_ended(prompt_id)
 
+    @property
+    def _is_busy(self) -> bool:
+        return self._claimer.busy or self._worker.busy
+
     def _start_pump(self) -> asyncio.Task[None]:
-        if self._pump is None or self._pump.done():
+        if self._pump is None or self.is_idle:
             self._pump = self._loop.create_task(self._run_until_idle())
         return self._pump
 
@@ -151,23 +169,26 @@ class HostEngine:
         while True:
             async with asyncio.TaskGroup() as group:
                 parts = [group.create_task(self._claim()), group.create_task(self._worker.run())]
-                while self._claimer.busy or self._worker.busy:
+                while self._is_busy:
                     await self._store.clock.sleep(IDLE_CHECK)
                     if self._has_ended:
                         await self._count_what_woke()
                 for part in parts:
                     part.cancel()
             await self._count_what_woke()
-            if not (self._claimer.busy or self._worker.busy):  # else a timer rang while the parts were ending
+            if not self._is_busy:  # else a timer rang while the parts were ending
                 return
 
     async def _count_what_woke(self) -> None:
         """What waited for another one's end may be ready now; here nobody hears it said."""
         self._has_ended = False
-        with contextlib.suppress(StoreUnreachable, StoreUnusable):
+        try:
             seen = await self._store.look(overdue=0, serves=EVERYTHING)
-            if seen.halt is None:
-                self._worker.ready_counted(seen.ready)
+        except (StoreUnreachable, StoreUnusable):
+            self._has_ended = True
+            return
+        if seen.halt is None:
+            self._worker.ready_counted(seen.ready)
 
     async def _claim(self) -> None:
         """Claim what is wanted. A store that is away is no reason to cancel what runs."""

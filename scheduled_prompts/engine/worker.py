@@ -189,7 +189,9 @@ class Worker:
         )
         for lease in taken.leases:
             lease_ms = self._settings.lease_ms
-            attempt = Attempt(lease, self._clock, self._store, lease_ms, self._insides, asked_at=asked_at)
+            attempt = Attempt(
+                lease, self._clock, self._store, lease_ms, self._insides, asked_at=asked_at, wanted=self.wanted
+            )
             attempt.is_in_doubt = attempt.fire.id in self._stops_ahead
             if self._is_resting:  # it was asked for before the stop, and came after it
                 attempt.stop = Stop.GIVEN_BACK

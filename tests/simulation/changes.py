@@ -153,6 +153,7 @@ class Changes:
         is_unheard = chance.random() < 0.5 and self._may_be_unheard
         async with world.faults.nobody_hears() if is_unheard else nullcontext():
             await world.call(member, "halt", lambda s: s.stop_all("enough", cancel_running=cancels))
+            self.halted = True  # whoever had stopped all before may have let it go on meanwhile
             await asyncio.sleep(world.plan.settings.watch_period)
         await asyncio.sleep(chance.choice([0.1, 3.0, 20.0, 90.0]))
         is_unheard = bool(world.plan.changes) and chance.random() < 0.5 and self._may_be_unheard

@@ -205,7 +205,7 @@ def _explains_nothing(_explain: Any) -> Any:
 
 
 def _asks_nobody(make: Any) -> Any:
-    def mutated(self: HostEngine, *args: Any, **options: Any) -> None:
+    def mutated(self: Any, *args: Any, **options: Any) -> None:
         make(self, *args, **options | {"wanted": lambda: True})
 
     return mutated
@@ -377,8 +377,9 @@ MUTATIONS: dict[str, Mutation] = {
     "what an end woke waits for all that runs": of_method(HostEngine, "_fire_ended", _counts_at_the_end),
     "the pump ends while something runs": of_method(Worker, "busy", lambda _before: property(lambda _: False)),
     "nobody does the work, and timers ring": of_method(HostEngine, "__init__", _asks_nobody),
-    "nobody does the work, and what is in hand begins": of_method(
-        HostEngine, "nobody_wants", lambda _before: lambda _: None
+    "nobody does the work, and what is in hand begins": all_of(
+        of_method(HostEngine, "_heed_wanted", lambda _before: lambda _: None),
+        of_method(Attempt, "__init__", _asks_nobody),
     ),
     "hydration arms what is elsewhere": of_method(HostEngine, "hydrate", _hydrates(platforms=("*",))),
     "hydration arms more than was asked for": of_method(HostEngine, "hydrate", _hydrates(limit=500)),
