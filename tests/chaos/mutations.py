@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
-TRIES = 3
+TRIES = 6
 """Seeds that a mutation may take until it is found."""
 
 
