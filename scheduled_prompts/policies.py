@@ -130,7 +130,7 @@ class Policies(BaseModel):
     def _local(self, instant: int) -> str:
         """In the zone of a prompt; in UTC where there is none."""
         moment = datetime.fromtimestamp(instant / 1000, zone(getattr(self, "timezone", "UTC")))
-        return moment.isoformat(sep=" ", timespec="minutes")
+        return moment.isoformat(sep=" ", timespec="seconds")
 
     def priority_of(self, trigger: Literal["schedule", "manual"] = "schedule") -> int:
         """Which priority a fire has."""

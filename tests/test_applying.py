@@ -239,9 +239,12 @@ async def test_fields_that_do_not_fit_each_other_are_told_at_the_prompt(lab: Lab
     async with lab:
         window = {"timezone": "UTC", "start_at": "2030-01-02", "end_at": "2030-01-01"}
         assert await problems_of(await a_scheduler(lab), wanted("w", "@daily", **window)) == [
-            "prompts.w: the end, 2030-01-01 00:00+00:00, is not after the start, 2030-01-02 00:00+00:00: "
+            "prompts.w: the end, 2030-01-01 00:00:00+00:00, is not after the start, 2030-01-02 00:00:00+00:00: "
             "nothing lies between them"
         ]
+        seconds = {"timezone": "UTC", "start_at": "2030-01-01 10:00:30", "end_at": "2030-01-01 10:00:10"}
+        [found] = await problems_of(await a_scheduler(lab), wanted("w", "@daily", **seconds))
+        assert "10:00:10+00:00, is not after the start, 2030-01-01 10:00:30+00:00" in found
 
 
 async def test_a_set_whose_name_is_too_long_is_refused(lab: Lab) -> None:

@@ -164,7 +164,9 @@ async def test_a_window_that_ends_before_it_starts_is_told_as_it_is(lab: Lab) ->
         scheduler = await a_scheduler(lab)
         window = {"start_at": "2026-03-01", "end_at": "2026-02-01"}
         message = await refusal(scheduler.schedule("hello", "every day at 9am", **window), InvalidInput)
-        assert message.startswith("the end, 2026-02-01 00:00+00:00, is not after the start, 2026-03-01 00:00+00:00: ")
+        assert message.startswith(
+            "the end, 2026-02-01 00:00:00+00:00, is not after the start, 2026-03-01 00:00:00+00:00: "
+        )
 
 
 def test_a_scheduler_with_a_zone_that_is_none_is_refused() -> None:

@@ -49,8 +49,8 @@ def test_quiet_hours_are_typed_and_told(cli: CommandLine) -> None:
     [
         (["--start", "soon"], "start_at: 'soon' is not a date or time"),
         (["--end", "2001-01-01"], "the end, 2001-01-01 00:00:00+01:00, has passed"),
-        (["--start", "2090-01-02", "--end", "2090-01-01"], "the end, 2090-01-01 00:00+"),
-        (["--start", "2090-01-02", "--end", "2090-01-01"], "is not after the start, 2090-01-02 00:00+"),
+        (["--start", "2090-01-02", "--end", "2090-01-01"], "the end, 2090-01-01 00:00:00+"),
+        (["--start", "2090-01-02", "--end", "2090-01-01"], "is not after the start, 2090-01-02 00:00:00+"),
         (["--max-fires", "0"], "max_fires: "),
         (["--quiet", "00:00-24:00"], "the whole day"),
     ],
