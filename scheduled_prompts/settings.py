@@ -173,7 +173,9 @@ def _wrong(problem: Any, place: list[str]) -> str:
     if problem["type"] == "extra_forbidden":
         return _unknown(place)
     if place == ["runner"] and isinstance(given, dict):
-        return f"it should be a name (did you mean [{'.'.join(['runners', *list(given)[:1]])}]?)"
+        holds_runners = bool(given) and all(isinstance(value, dict) for value in given.values())
+        meant = next(iter(given)) if holds_runners else "<name>"
+        return f"it should be a name (did you mean [runners.{meant}]?)"
     if problem["type"] == "float_parsing":
         return _no_number(given, next(part for part in reversed(place) if not part.isdecimal()))
     return misnamed(problem) or complaint(problem["msg"], repr(given))
@@ -202,12 +204,15 @@ def _unknown(place: list[str]) -> str:
 
 
 def _near(place: list[str]) -> list[str] | None:
+    """The same name in another section, else a similar one in the same."""
     *section, name = place
-    if near := difflib.get_close_matches(name, _section(section).model_fields, 1):
-        return [*section, near[0]]
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    holders = [each for each, kind in sections.items() if name in getattr(kind, "model_fields", ())]
-    return [holders[0], name] if holders and not section else None
+    if name in Settings.model_fields:
+        return [name]
+    for holder, field in Settings.model_fields.items():
+        if name in getattr(field.annotation, "model_fields", ()):
+            return [holder, name]
+    near = difflib.get_close_matches(name, _section(section).model_fields, 1)
+    return [*section, near[0]] if near else None
 
 
 def _section(place: list[str]) -> type[BaseModel]:

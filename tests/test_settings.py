@@ -122,7 +122,11 @@ def test_what_is_wrong_in_the_environment_is_said_with_its_variable_and_value(
     ("text", "message"),
     [
         ("[runner.echo]\nkind = 'command'", "runner: it should be a name (did you mean [runners.echo]?)"),
-        ("runner = {}", "runner: it should be a name (did you mean [runners]?)"),
+        (
+            "[runner]\nkind = 'webhook'\nurl = 'x'\nheaders = {a = 'b'}",
+            "runner: it should be a name (did you mean [runners.<name>]?)",
+        ),
+        ("runner = {}", "runner: it should be a name (did you mean [runners.<name>]?)"),
         ("timezne = 'UTC'", "timezne: there is no such setting (did you mean 'timezone'?)"),
         ("[engine]\nslotz = 1", "engine.slotz: there is no such setting (did you mean 'engine.slots'?)"),
         ("[policies]\nretris = 1", "policies.retris: there is no such setting (did you mean 'policies.retries'?)"),
@@ -130,6 +134,11 @@ def test_what_is_wrong_in_the_environment_is_said_with_its_variable_and_value(
         ("[budgets.owners.ann]\nper_dya = 1", "(did you mean 'budgets.owners.ann.per_day'?)"),
         ("[limits.concurrency]\nplatfroms = 1", "(did you mean 'limits.concurrency.platforms'?)"),
         ("slots = 3", "slots: there is no such setting (did you mean 'engine.slots'?)"),
+        ("[policies]\ntimezone = 'UTC'", "policies.timezone: there is no such setting (did you mean 'timezone'?)"),
+        ("[policies]\nrunner = 'log'", "policies.runner: there is no such setting (did you mean 'runner'?)"),
+        ("[engine]\nmisfire = 'all'", "engine.misfire: there is no such setting (did you mean 'policies.misfire'?)"),
+        ("[engine]\nmax_fires = 3", "(did you mean 'policies.max_fires'?)"),
+        ("[engine]\nzebra = 3", "engine.zebra: there is no such setting"),
         ("[zebra]\nx = 3", "zebra: there is no such setting"),
         ("[policies]\ntimeout = '10m'", "policies.timeout: it should be a number of seconds: 600, not '10m'"),
         ("[policies]\nretry_delays = ['1m30s']", "policies.retry_delays.0: it should be a number of seconds: 90, not"),
@@ -156,6 +165,7 @@ def test_what_is_wrong_in_the_file_is_said_in_words_with_what_would_be_right(tex
     ("variable", "value", "message"),
     [
         ("ENGINE__SLOTZ", "3", "there is no such setting (did you mean SCHEDULED_PROMPTS_ENGINE__SLOTS?)"),
+        ("ENGINE__MISFIRE", "all", "there is no such setting (did you mean SCHEDULED_PROMPTS_POLICIES__MISFIRE?)"),
         ("ENGINE", '{"slotz": 3}', "there is no setting 'engine.slotz' (did you mean 'engine.slots'?)"),
         ("POLICIES__TIMEOUT", "10m", "it should be a number of seconds: 600, not '10m'"),
     ],
