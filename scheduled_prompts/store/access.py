@@ -103,7 +103,7 @@ class Access:
         """A token, or the id of one, is good no more. Returns the id. Doing it twice changes nothing. Ids are kept
         nowhere: whether there was a token with one is not known.
 
-        Raises TokenRefused for a token that is not good anyway, and where none was ever made; InvalidInput for what is
+        Raises TokenRefused for a token that is not good anyway, and where there is no secret; InvalidInput for what is
         neither."""
         client, now = self.transport.client, self.clock.now()
         token_id, until = token, now + LONGEST_LIFE * 1000
@@ -132,7 +132,9 @@ class Access:
         # Read anew each time: whoever deletes the secret has ended all tokens, everywhere, at once.
         secret = await self._read_secret()
         if secret is None:
-            raise TokenRefused("this store has never made a token", hint="is it the right store, and namespace?")
+            raise TokenRefused(
+                "this store has no secret: no token of it is good", hint="is it the right store, and namespace?"
+            )
         return secret
 
     async def _read_secret(self) -> bytes | None:

@@ -66,7 +66,7 @@ def test_a_person_is_shown_the_token_alone_and_can_pipe_it_on(cli: CommandLine) 
 def test_an_id_that_was_perhaps_never_made_is_no_plain_success(cli: CommandLine) -> None:
     mistyped = "0ab348219e1cf994"
     refused = cli("token", "revoke", mistyped)
-    assert (refused.code, "has never made a token" in refused.err) == (6, True)
+    assert (refused.code, "has no secret" in refused.err) == (6, True)
     made = cli.json("token", "make", "--agent", "bot")
     told = cli("token", "revoke", mistyped)
     assert told.out.startswith(f"a token {mistyped} is good no more\nwhether there was one cannot be known: ")

@@ -210,7 +210,7 @@ async def test_a_child_can_neither_make_up_a_token_nor_use_its_own_elsewhere(hou
     )
     assert none.error == f"token_refused: that is no token: one begins with {PREFIX}"
     assert forged.error.startswith("token_refused: the token was not made by this store")
-    assert store.error == namespace.error == "token_refused: this store has never made a token"
+    assert store.error == namespace.error == "token_refused: this store has no secret: no token of it is good"
     assert {said.code for said in (none, forged, store, namespace)} == {6}
 
 

@@ -17,6 +17,7 @@ from tests.store.steps import queued, reap, running, settled, take
 
 ANN = Caller(owner="ann", agent="planner")
 HOUR = 3600.0
+NO_SECRET = "this store has no secret: no token of it is good"
 
 
 async def refused(store: Store, token: str) -> str:
@@ -61,8 +62,19 @@ async def test_a_token_is_good_in_every_store_of_the_namespace_until_it_expires(
 async def test_where_no_token_was_ever_made_none_is_good(lab: Lab) -> None:
     async with lab:
         store = await lab.store()
-        assert await refused(store, "sp1.e30.x") == "this store has never made a token"
+        assert await refused(store, "sp1.e30.x") == NO_SECRET
         assert "secret" not in lab.keys()["meta"]
+
+
+async def test_where_the_secret_was_deleted_nothing_is_said_of_what_was_made_before(lab: Lab) -> None:
+    async with lab:
+        store = await lab.store()
+        made = await store.new_token(ANN, lifetime=HOUR)
+        lab.inspector.hdel(store.keys.meta, "secret")
+        for named in (made.id, made.token):
+            with pytest.raises(TokenRefused) as caught:
+                await store.revoke(named)
+            assert caught.value.message == NO_SECRET
 
 
 async def test_a_store_that_was_emptied_has_another_secret_and_everybody_notices(lab: Lab) -> None:
