@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scheduled_prompts.limits import MOST_DAYS
 from tests.cli.cli_driver import CommandLine
 from tests.cli.test_cli_broken_stores import Start, start  # noqa: F401  (a fixture)
 
@@ -120,6 +121,10 @@ def test_what_has_ended_is_deleted_now(server_cli: CommandLine) -> None:
         "deleted 1 prompt and 0 fires that ended more than 0 days ago"
     )
     assert server_cli("show", prompt).code == 3
+
+
+def test_the_help_of_cleanup_says_which_days_it_takes(cli: CommandLine) -> None:
+    assert f"0 to {MOST_DAYS:,}" in " ".join(cli("cleanup", "--help").out.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e305", "9" * 400])

@@ -70,7 +70,7 @@ def cleanup(
     ctx: typer.Context,
     days: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Keep what ended within so many days; else as configured."),
+        typer.Option(metavar="N", help="Keep what ended within so many days (0 to 36,500); else as configured."),
     ] = None,
     as_json: AsJson = False,
     store: StoreUrl = None,
